@@ -1,0 +1,121 @@
+/**
+ * Every error code with the exit status it ends the command with and its meaning.
+ * `docs/errors.md` is generated from this table. Statuses 10 to 12 and 130 are those of restic.
+ */
+export const exitStatuses = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  exceptions: 3,
+  drift: 4,
+  refused: 5,
+  unanswered: 6,
+  integrity: 7,
+  mediumNeeded: 8,
+  mismatch: 9,
+  noSet: 10,
+  locked: 11,
+  wrongKey: 12,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitName = keyof typeof exitStatuses;
+
+interface CodeEntry {
+  readonly exit: ExitName;
+  readonly meaning: string;
+}
+
+/* One line a code, grouped by the folder that throws it, sorted inside the group. */
+export const codes = {
+  // errors, cli
+  internal: { exit: 'failed', meaning: 'A state that should be impossible; please report it.' },
+  interrupted: { exit: 'interrupted', meaning: 'The person stopped the command.' },
+  usage: { exit: 'usage', meaning: 'The command line is not understood.' },
+  // system
+  'program-failed': { exit: 'failed', meaning: 'A helper program ended with an error.' },
+  'program-missing': { exit: 'failed', meaning: 'A helper program is not installed.' },
+  'not-permitted': { exit: 'failed', meaning: 'The operation needs more rights.' },
+  // bytes
+  'field-range': { exit: 'failed', meaning: 'A value does not fit the field it is written to or read from.' },
+  // disk
+  'disk-busy': { exit: 'refused', meaning: 'The disk or a part of it is mounted or otherwise in use.' },
+  'disk-gone': { exit: 'failed', meaning: 'A disk vanished while it was in use.' },
+  'disk-not-found': { exit: 'failed', meaning: 'No disk or image file answers the description.' },
+  'disk-read-failed': { exit: 'failed', meaning: 'Sectors could not be read.' },
+  'disk-write-failed': { exit: 'failed', meaning: 'Sectors could not be written.' },
+  'disk-range': { exit: 'failed', meaning: 'A read or write outside the disk or off its sector grid.' },
+  // layout
+  'layout-damaged': {
+    exit: 'failed',
+    meaning: 'A partition table is damaged beyond what its copies can repair.',
+  },
+  'layout-unknown': {
+    exit: 'failed',
+    meaning: 'A layout record is of a version or shape this program does not know.',
+  },
+  // file systems
+  'filesystem-damaged': { exit: 'failed', meaning: 'A file system structure contradicts itself.' },
+  // medium
+  'medium-failed': { exit: 'failed', meaning: 'The medium could not be read or written.' },
+  'medium-full': {
+    exit: 'mediumNeeded',
+    meaning: 'The medium is full and there is no next part to go on with.',
+  },
+  'medium-not-found': { exit: 'noSet', meaning: 'There is no medium at that address.' },
+  'part-missing': { exit: 'mediumNeeded', meaning: 'A part of a set that spans several is not there.' },
+  // archive
+  'not-a-set': { exit: 'noSet', meaning: 'What is there is not a backup set.' },
+  'no-such-set': { exit: 'noSet', meaning: 'The medium holds no set of that name.' },
+  'record-damaged': { exit: 'integrity', meaning: 'A record does not match its checksum or header.' },
+  'record-missing': { exit: 'integrity', meaning: 'Records are missing from the sequence.' },
+  'record-doubled': { exit: 'integrity', meaning: 'A record occurs twice.' },
+  'record-misplaced': {
+    exit: 'integrity',
+    meaning: 'Records stand in the wrong order or belong to another set.',
+  },
+  'set-incomplete': { exit: 'integrity', meaning: 'The backup that wrote this set did not finish.' },
+  'set-truncated': { exit: 'integrity', meaning: 'The set ends before its last record.' },
+  'set-too-new': { exit: 'failed', meaning: 'The set has a format version this program does not know.' },
+  'set-encrypted': { exit: 'wrongKey', meaning: 'The set is encrypted and no matching key was given.' },
+  // backup
+  'source-mounted': { exit: 'refused', meaning: 'The source is mounted and would change while it is read.' },
+  'source-is-medium': { exit: 'refused', meaning: 'The backup would be written onto the disk it images.' },
+  // restore
+  'plan-mismatch': { exit: 'refused', meaning: 'The plan is not the one that was asked for.' },
+  'plan-unreadable': { exit: 'usage', meaning: 'The plan file is not a plan this program knows.' },
+  'journal-foreign': {
+    exit: 'refused',
+    meaning: 'The journal found on the target belongs to another restore.',
+  },
+  'target-ambiguous': { exit: 'refused', meaning: 'More than one disk answers the description of a target.' },
+  'target-holds-data': { exit: 'refused', meaning: 'The target holds data that nobody released.' },
+  'target-is-source': { exit: 'refused', meaning: 'The target is the boot medium or holds the backup set.' },
+  'target-not-found': { exit: 'refused', meaning: 'No disk answers the description of a target.' },
+  'target-sector-size': { exit: 'refused', meaning: 'The target has another sector size than the source.' },
+  'target-too-small': { exit: 'refused', meaning: 'The target is too small.' },
+  'target-changed': { exit: 'refused', meaning: 'The target is not the disk the plan was made for.' },
+  'volume-not-found': { exit: 'usage', meaning: 'The set holds no volume of that name.' },
+  'verify-mismatch': { exit: 'mismatch', meaning: 'What was read back differs from what was written.' },
+  'restore-incomplete': {
+    exit: 'exceptions',
+    meaning: 'The restore finished with exceptions, which the report lists.',
+  },
+  // agent
+  'answers-invalid': { exit: 'usage', meaning: 'The answers file does not follow its schema.' },
+  'answers-missing': { exit: 'unanswered', meaning: 'An unattended run has a question nobody answered.' },
+  // appliance
+  'build-failed': { exit: 'failed', meaning: 'The appliance could not be built.' },
+  'package-unverified': {
+    exit: 'failed',
+    meaning: 'A package could not be fetched or did not match its signature.',
+  },
+} as const satisfies Record<string, CodeEntry>;
+
+export type ErrorCode = keyof typeof codes;
+
+/** The exit status a coded error ends the command with. */
+export function exitStatusOf(code: ErrorCode): number {
+  return exitStatuses[codes[code].exit];
+}

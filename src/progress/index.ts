@@ -1,0 +1,4 @@
+/**
+ * progress/: how long operations report what they do. Pure; imports bytes and errors only.
+ */
+export { silent, type Notice, type Progress, type Reporter } from './progress.ts';

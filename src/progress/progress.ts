@@ -1,0 +1,27 @@
+/** One report of how far a long operation is. All counts are bytes of plain (uncompressed) data. */
+export interface Progress {
+  /** What is being done: a short verb phrase in the field's terms, the same for the whole phase. */
+  readonly phase: 'survey' | 'backup' | 'verify' | 'restore' | 'read-back' | 'grow' | 'finish';
+  /** The volume being worked on, by its name. */
+  readonly volume?: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Something a person should know that does not stop the work. */
+export interface Notice {
+  readonly level: 'info' | 'warning';
+  /** Stable word for machines, e.g. `gpt-repaired`, `map-untrusted`. */
+  readonly code: string;
+  readonly message: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+/** Where an operation reports to; the command line draws it, tests collect it. */
+export interface Reporter {
+  progress(progress: Progress): void;
+  notice(notice: Notice): void;
+}
+
+/** A reporter that tells nobody. */
+export const silent: Reporter = { progress: () => {}, notice: () => {} };

@@ -1,0 +1,45 @@
+import type { SetHead, VolumeMap } from '../archive/set.ts';
+import type { DiskIdentity } from '../disk/identity.ts';
+import type { AffectedFile } from '../filesystem/filesystem.ts';
+import type { Extent } from '../bytes/extents.ts';
+import type { Layout } from '../layout/layout.ts';
+import type { Wishes } from './wishes.ts';
+
+/** A disk that could be restored onto, as the planner sees it. */
+export interface TargetDisk {
+  readonly identity: DiskIdentity;
+  /** Every path that names it: the device node, its links under /dev/disk, the image file. */
+  readonly paths: readonly string[];
+  /** What was found on it, in words (`gpt with 3 partitions`, `ext4 "data"`); empty when blank. */
+  readonly holds: readonly string[];
+  /** Why it must never be written: it carries the appliance, the set, or is mounted; null otherwise. */
+  readonly reserved: 'boot-medium' | 'holds-the-set' | 'mounted' | null;
+}
+
+/** Everything the pure planner needs. */
+export interface PlanInput {
+  readonly head: SetHead;
+  readonly layout: Layout;
+  readonly maps: readonly VolumeMap[];
+  readonly candidates: readonly TargetDisk[];
+  readonly wishes: Wishes;
+  /** Firmware of the machine that restores; null where unknown (restoring from another machine). */
+  readonly firmware: 'bios' | 'uefi' | null;
+}
+
+/** How a restore ended. */
+export interface RestoreReport {
+  readonly planHash: string;
+  readonly writtenBytes: number;
+  readonly seconds: number;
+  readonly verified: boolean;
+  readonly resumedAt: number | null;
+  /** Records that could not be read, and what they held. Empty for a restore without exceptions. */
+  readonly damage: readonly {
+    readonly volume: string;
+    readonly extents: readonly Extent[];
+    readonly files: readonly AffectedFile[];
+    readonly reason: string;
+  }[];
+  readonly notices: readonly { readonly code: string; readonly message: string }[];
+}

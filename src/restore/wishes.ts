@@ -1,0 +1,34 @@
+import { z } from 'zod';
+
+/** How a target disk is recognised. Every field given must hold; kernel names are never compared. */
+export const targetRuleSchema = z
+  .strictObject({
+    serial: z.string().optional(),
+    wwn: z.string().optional(),
+    /** A path that names one thing for good: an image file or a link under /dev/disk/by-*; a /dev/sdX is taken too when a person types it. */
+    path: z.string().optional(),
+    model: z.string().optional(),
+    transport: z.string().optional(),
+    /** Bytes, or with a unit: `500G`, `2TiB`. */
+    minSize: z.union([z.number(), z.string()]).optional(),
+    maxSize: z.union([z.number(), z.string()]).optional(),
+    /** The only disk left after boot and source medium are taken out; a tie is refused. */
+    only: z.literal(true).optional(),
+  })
+  .refine((rule) => Object.keys(rule).length > 0, 'a target rule needs at least one field');
+export type TargetRule = z.infer<typeof targetRuleSchema>;
+
+/** What the person wants of a restore. */
+export const wishesSchema = z.strictObject({
+  /** Disk id of the set (`disk1`) to the rule for its target. */
+  targets: z.record(z.string(), targetRuleSchema),
+  /** Which volume takes the room of a larger disk: the last one that can grow, none, or one by name. */
+  grow: z.string().default('last'),
+  /** Only these volumes, by name or id; absent means all. */
+  volumes: z.array(z.string()).optional(),
+  /** Disks whose data may be overwritten: serials, WWNs or paths; `all` for every chosen target. */
+  release: z.array(z.string()).default([]),
+  /** Write an EFI boot entry when booted under EFI. */
+  bootEntry: z.boolean().default(true),
+});
+export type Wishes = z.infer<typeof wishesSchema>;
