@@ -1,0 +1,23 @@
+/**
+ * system/: the only door to the machine: programs, /proc, /sys, system calls Node does not have.
+ * Imports errors and bytes only.
+ */
+export { attachLoop, type Loop, type LoopRequest } from './loop.ts';
+export { firmware, machineFacts, secureBoot, type MachineFacts } from './machine.ts';
+export { peakMemory } from './memory.ts';
+export {
+  deviceNumber,
+  deviceNumberOf,
+  holdersOf,
+  kernelNameOf,
+  mountOf,
+  mounts,
+  parseMountinfo,
+  parseSwaps,
+  slavesOf,
+  swaps,
+  type Mount,
+  type Swap,
+} from './mounts.ts';
+export { discardDevice, ioctl, nextData, punchHole, rereadPartitions, zeroDevice } from './native.ts';
+export { programEnvironment, programMissing, run, type RunOptions, type RunResult } from './run.ts';

@@ -1,0 +1,131 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { isSea } from 'node:sea';
+import type { KoffiFunction } from 'koffi';
+import { RemetalError } from '../errors/index.ts';
+
+/* lseek(2), fallocate(2) and <linux/fs.h>; the numbers are the same on every Linux this runs on. */
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const BLKRRPART = 0x125f;
+const BLKDISCARD = 0x1277;
+const BLKZEROOUT = 0x127f;
+const ENXIO = 6;
+
+/** What the addon exports; the package's own index adds nothing but finding the file. */
+type Koffi = typeof import('koffi');
+type Call = KoffiFunction;
+
+interface Native {
+  readonly lseek: Call;
+  readonly fallocate: Call;
+  readonly ioctlPlain: Call;
+  readonly ioctlRange: Call;
+  readonly errno: () => number;
+  readonly names: ReadonlyMap<number, string>;
+}
+
+let loaded: Native | undefined;
+
+function loadAddon(file: string): Koffi {
+  const addon: { exports: unknown } = { exports: {} };
+  process.dlopen(addon, file);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an addon has no types of its own
+  return addon.exports as Koffi;
+}
+
+/**
+ * The one place that loads the foreign-function addon, at its first use. A single executable has no
+ * node_modules; there the addon is the file `koffi.node` beside the executable.
+ */
+function native(): Native {
+  if (loaded === undefined) {
+    const file = isSea()
+      ? join(dirname(process.execPath), 'koffi.node')
+      : createRequire(import.meta.url).resolve('@koromix/koffi-linux-x64/linux_x64/koffi.node');
+    const ffi = loadAddon(file);
+    const libc = ffi.load(null);
+    loaded = {
+      lseek: libc.func('int64_t lseek(int fd, int64_t offset, int whence)'),
+      fallocate: libc.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
+      ioctlPlain: libc.func('int ioctl(int fd, unsigned long request, long argument)'),
+      ioctlRange: libc.func('int ioctl(int fd, unsigned long request, uint64_t *range)'),
+      errno: () => ffi.errno(),
+      names: new Map(Object.entries(ffi.os.errno).map(([name, number]) => [number, name])),
+    };
+  }
+  return loaded;
+}
+
+/** A system call that failed, shaped as Node's own: `code` is the errno's name. */
+function failure(call: string, errno: number): NodeJS.ErrnoException {
+  const code = native().names.get(errno) ?? `errno ${errno}`;
+  return Object.assign(new Error(`${code}: ${call}`), { code, errno: -errno, syscall: call });
+}
+
+/** Makes the call on a thread of the pool, for those that take long. */
+function called(name: string, call: Call, ...args: unknown[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  call.async(...args, (error: Error | null, result: number) => {
+    if (error !== null) reject(error);
+    else if (result < 0) reject(failure(name, native().errno()));
+    else resolve();
+  });
+  return promise;
+}
+
+/**
+ * The first run of data of a file at or after `from`: its start and its end, bytes; null when only a
+ * hole is left. Throws a system error (`EINVAL` where the file system cannot tell).
+ */
+export function nextData(fd: number, from: number): { start: number; end: number } | null {
+  const { lseek, errno } = native();
+  const start = Number(lseek(fd, from, SEEK_DATA));
+  if (start < 0) {
+    const number = errno();
+    if (number === ENXIO) return null;
+    throw failure('lseek SEEK_DATA', number);
+  }
+  const end = Number(lseek(fd, start, SEEK_HOLE));
+  if (end < 0) throw failure('lseek SEEK_HOLE', errno());
+  return { start, end };
+}
+
+/** Makes a hole in a file: the range reads as zeros and takes no room. Throws a system error. */
+export async function punchHole(fd: number, offset: number, length: number): Promise<void> {
+  await called(
+    'fallocate',
+    native().fallocate,
+    fd,
+    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+    offset,
+    length,
+  );
+}
+
+function range(offset: number, length: number): BigUint64Array {
+  return BigUint64Array.of(BigInt(offset), BigInt(length));
+}
+
+/** Zeroes a range of a block device inside the kernel (BLKZEROOUT). Throws a system error. */
+export async function zeroDevice(fd: number, offset: number, length: number): Promise<void> {
+  await called('ioctl BLKZEROOUT', native().ioctlRange, fd, BLKZEROOUT, range(offset, length));
+}
+
+/** Tells a block device that a range is no longer needed (BLKDISCARD). Throws a system error. */
+export async function discardDevice(fd: number, offset: number, length: number): Promise<void> {
+  await called('ioctl BLKDISCARD', native().ioctlRange, fd, BLKDISCARD, range(offset, length));
+}
+
+/** Makes the kernel read the partition table of an open disk again (BLKRRPART). Throws a system error. */
+export async function rereadPartitions(fd: number): Promise<void> {
+  await called('ioctl BLKRRPART', native().ioctlPlain, fd, BLKRRPART, 0);
+}
+
+/** Any ioctl with a caller-made argument block, for drivers elsewhere in src/system. Throws a system error. */
+export async function ioctl(fd: number, request: number, argument: Uint8Array): Promise<void> {
+  if (argument.length === 0) throw new RemetalError('internal', 'An ioctl argument block is empty');
+  await called('ioctl', native().ioctlRange, fd, request, argument);
+}
