@@ -2,3 +2,5 @@
  * progress/: how long operations report what they do. Pure; imports bytes and errors only.
  */
 export { silent, type Notice, type Progress, type Reporter } from './progress.ts';
+export { createRateMeter, type Rate, type RateMeter } from './rate.ts';
+export { bytesText, durationText } from './text.ts';

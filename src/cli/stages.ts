@@ -1,0 +1,109 @@
+import type { Writable } from 'node:stream';
+import { DefaultRenderer, Listr, ListrLogger, ProcessOutput } from 'listr2';
+import { createRateMeter, type Progress, type Reporter } from '../progress/index.ts';
+import { noticeText, phaseTitles, progressBar } from './output.ts';
+
+type Phase = Progress['phase'];
+type Ending = 'done' | 'skipped' | 'failed';
+
+/** The stages of a long operation, drawn on one terminal while its reports come in. */
+export interface Stages {
+  readonly reporter: Reporter;
+  /** Ends the drawing; what was not reached counts as skipped, or the current stage as failed. */
+  end(how: 'done' | 'failed'): Promise<void>;
+}
+
+/** The stages of each operation, in the order their reports come. */
+export const stagesOf = {
+  backup: ['survey', 'backup', 'finish'],
+  verify: ['verify'],
+  restore: ['restore', 'grow', 'read-back', 'finish'],
+} as const satisfies Record<string, readonly Phase[]>;
+
+/* The terminal may be another than the process's own standard output, which is all listr2 looks at. */
+class TerminalRenderer extends DefaultRenderer {
+  static override nonTTY = true as unknown as false;
+}
+
+/** Draws `phases` as a list on `terminal`, with a bar, rate and time left under the current one. */
+export function showStages(terminal: Writable, phases: readonly Phase[], clock: () => number): Stages {
+  const rows = phases.map((phase) => ({
+    phase,
+    started: Promise.withResolvers<void>(),
+    ended: Promise.withResolvers<Ending>(),
+    show: (_text: string): void => {},
+  }));
+  const meter = createRateMeter();
+  let current = -1;
+  let notice: string | undefined;
+  const reach = (index: number): void => {
+    if (index <= current) return;
+    rows[current]?.ended.resolve('done');
+    for (const row of rows.slice(current + 1, index)) {
+      row.started.resolve();
+      row.ended.resolve('skipped');
+    }
+    rows[index]?.started.resolve();
+    current = index;
+  };
+  const processOutput = new ProcessOutput(
+    terminal as NodeJS.WriteStream,
+    terminal as NodeJS.WriteStream,
+  );
+  const list = new Listr(
+    rows.map((row) => ({
+      title: phaseTitles[row.phase],
+      task: async (_context, task) => {
+        row.show = (text) => {
+          task.output = text;
+        };
+        await row.started.promise;
+        const how = await row.ended.promise;
+        if (how === 'skipped') task.skip();
+        if (how === 'failed') throw new Error(phaseTitles[row.phase]);
+      },
+      rendererOptions: { outputBar: 2 },
+    })),
+    {
+      renderer: TerminalRenderer,
+      rendererOptions: {
+        collapseSkips: false,
+        showErrorMessage: false,
+        logger: new ListrLogger({ useIcons: true, toStderr: [], processOutput }),
+      },
+      registerSignalListeners: false,
+      exitOnError: true,
+    },
+  );
+  const drawn = list.run().then(
+    () => undefined,
+    () => undefined,
+  );
+  return {
+    reporter: {
+      progress(progress) {
+        const index = phases.indexOf(progress.phase);
+        if (index < 0 || index < current) return;
+        reach(index);
+        const bar = progressBar(progress, meter.measure(progress, clock()));
+        rows[index]!.show(notice === undefined ? bar : `${bar}\n${notice}`);
+      },
+      notice(told) {
+        notice = noticeText(told);
+      },
+    },
+    async end(how) {
+      if (how === 'failed') {
+        rows[Math.max(current, 0)]?.started.resolve();
+        rows[Math.max(current, 0)]?.ended.resolve('failed');
+      } else {
+        rows[current]?.ended.resolve('done');
+      }
+      for (const row of rows) {
+        row.started.resolve();
+        row.ended.resolve('skipped');
+      }
+      await drawn;
+    },
+  };
+}
