@@ -1,4 +1,10 @@
 /**
- * bytes/: fixed-width fields, sizes in words, extent arithmetic. Pure; imports errors only.
+ * bytes/: fixed-width fields, varints, tar headers, sizes in words, extent arithmetic. Pure; imports
+ * errors only.
  */
 export { alignOutward, intersect, invert, normalize, subtract, total, type Extent } from './extents.ts';
+export { checkedInteger, readUint, writeUint, type Width } from './fields.ts';
+export { maxVarintLength, VarintReader, VarintWriter } from './varint.ts';
+export { formatBytes, formatDuration, formatRate, parseSize } from './sizes.ts';
+export { canonicalJson } from './canonical-json.ts';
+export { decodeUstar, encodeUstar, padded, tarBlock, tarEndLength, type UstarHeader } from './ustar.ts';

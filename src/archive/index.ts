@@ -1,0 +1,32 @@
+/**
+ * archive/: the format on the medium: records, block maps, checksums, the way into a set from either
+ * end. Imports medium (its contract only), layout (the schema of the layout record), progress, bytes
+ * and errors; knows no disk. The byte tables are in docs/format.md.
+ */
+export {
+  leftOutSchema,
+  setHeadSchema,
+  setTotalsSchema,
+  type LeftOut,
+  type SetHead,
+  type SetTotals,
+  type VolumeMap,
+} from './set.ts';
+export { checkMap, GroupIndex, maxGroupSize } from './map.ts';
+export {
+  createSet,
+  type ClosingFacts,
+  type GroupOptions,
+  type SetRequest,
+  type SetWriter,
+} from './writer.ts';
+export {
+  openSet,
+  verifySet,
+  type Group,
+  type GroupsOptions,
+  type OpenOptions,
+  type SetReader,
+  type VerifyOptions,
+  type VerifyReport,
+} from './reader.ts';
