@@ -1,13 +1,6 @@
 import type { Writable } from 'node:stream';
-import {
-  bytesText,
-  createRateMeter,
-  durationText,
-  type Notice,
-  type Progress,
-  type Rate,
-  type Reporter,
-} from '../progress/index.ts';
+import { formatBytes, formatDuration } from '../bytes/index.ts';
+import { createRateMeter, type Notice, type Progress, type Rate, type Reporter } from '../progress/index.ts';
 
 /** What a line of progress says, the same on every console. */
 export const phaseTitles: Readonly<Record<Progress['phase'], string>> = {
@@ -47,7 +40,9 @@ export function createOutput(request: OutputRequest): Output {
   const object = (value: Readonly<Record<string, unknown>>): void => {
     stdout.write(`${JSON.stringify(value)}\n`);
   };
-  const plain: Reporter = paced(request, (progress, rate) => stderr.write(`${progressText(progress, rate)}\n`));
+  const plain: Reporter = paced(request, (progress, rate) =>
+    stderr.write(`${progressText(progress, rate)}\n`),
+  );
   return {
     json,
     result(facts, text) {
@@ -112,10 +107,10 @@ export function progressBar(progress: Progress, rate: Rate, width = 24): string 
 function figures(progress: Progress, rate: Rate): string[] {
   const parts = [
     `${rate.percent} %`,
-    `${bytesText(progress.doneBytes)} of ${bytesText(progress.totalBytes)}`,
+    `${formatBytes(progress.doneBytes)} of ${formatBytes(progress.totalBytes)}`,
   ];
-  if (rate.bytesPerSecond !== null) parts.push(`${bytesText(Math.round(rate.bytesPerSecond))}/s`);
-  if (rate.secondsLeft !== null && rate.percent < 100) parts.push(`${durationText(rate.secondsLeft)} left`);
+  if (rate.bytesPerSecond !== null) parts.push(`${formatBytes(Math.round(rate.bytesPerSecond))}/s`);
+  if (rate.secondsLeft !== null && rate.percent < 100) parts.push(`${formatDuration(rate.secondsLeft)} left`);
   if (progress.volume !== undefined) parts.push(`(${progress.volume})`);
   return parts;
 }

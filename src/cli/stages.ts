@@ -46,10 +46,7 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
     rows[index]?.started.resolve();
     current = index;
   };
-  const processOutput = new ProcessOutput(
-    terminal as NodeJS.WriteStream,
-    terminal as NodeJS.WriteStream,
-  );
+  const processOutput = new ProcessOutput(terminal as NodeJS.WriteStream, terminal as NodeJS.WriteStream);
   const list = new Listr(
     rows.map((row) => ({
       title: phaseTitles[row.phase],

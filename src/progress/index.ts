@@ -3,4 +3,3 @@
  */
 export { silent, type Notice, type Progress, type Reporter } from './progress.ts';
 export { createRateMeter, type Rate, type RateMeter } from './rate.ts';
-export { bytesText, durationText } from './text.ts';

@@ -38,8 +38,7 @@ export function createRateMeter(windowSeconds = 15): RateMeter {
             ? Math.min(100, Math.floor((progress.doneBytes / progress.totalBytes) * 100))
             : 100,
         bytesPerSecond,
-        secondsLeft:
-          bytesPerSecond !== null && bytesPerSecond > 0 ? Math.ceil(left / bytesPerSecond) : null,
+        secondsLeft: bytesPerSecond !== null && bytesPerSecond > 0 ? Math.ceil(left / bytesPerSecond) : null,
       };
     },
   };
