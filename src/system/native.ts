@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { isSea } from 'node:sea';
-import type { KoffiFunction } from 'koffi';
 import { RemetalError } from '../errors/index.ts';
 
 /* lseek(2), fallocate(2) and <linux/fs.h>; the numbers are the same on every Linux this runs on. */
@@ -16,7 +15,7 @@ const ENXIO = 6;
 
 /** What the addon exports; the package's own index adds nothing but finding the file. */
 type Koffi = typeof import('koffi');
-type Call = KoffiFunction;
+type Call = ReturnType<ReturnType<Koffi['load']>['func']>;
 
 interface Native {
   readonly lseek: Call;
