@@ -1,0 +1,27 @@
+import type { BlockDevice } from '../disk/block-device.ts';
+import { extDriver } from './ext/driver.ts';
+import type { FileSystem, FileSystemDriver } from './filesystem.ts';
+import { wholeMap } from './whole.ts';
+
+/** The drivers, in the order they are asked. */
+export const drivers: readonly FileSystemDriver[] = [extDriver];
+
+/**
+ * The file system on `volume`, or null where none is recognised. Where two drivers recognise their
+ * own, as after a format that left an old signature behind, nobody's map is believed.
+ */
+export async function detect(volume: BlockDevice): Promise<FileSystem | null> {
+  const found: FileSystem[] = [];
+  for (const driver of drivers) {
+    const filesystem = await driver.probe(volume);
+    if (filesystem !== null) found.push(filesystem);
+  }
+  const [first, second] = found;
+  if (first === undefined || second === undefined) return first ?? null;
+  const reason = `The volume looks like ${first.facts.type} and like ${second.facts.type}: every sector is taken`;
+  return {
+    facts: first.facts,
+    usedMap: () => Promise.resolve(wholeMap(volume, reason)),
+    controlSet: () => Promise.resolve([]),
+  };
+}

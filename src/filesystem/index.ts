@@ -1,0 +1,6 @@
+/**
+ * filesystem/: what lies on a volume: which bytes are used, which are needed to walk it, whose they
+ * are. Sees only a block device; imports bytes, disk, layout and errors.
+ */
+export { detect, drivers } from './all.ts';
+export type { AffectedFile, FileSystem, FileSystemDriver, Growth, UsedMap } from './filesystem.ts';
