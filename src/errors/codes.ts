@@ -51,6 +51,10 @@ export const codes = {
     exit: 'failed',
     meaning: 'A partition table is damaged beyond what its copies can repair.',
   },
+  'layout-sector-size': {
+    exit: 'failed',
+    meaning: 'A partition table was written for another sector size than the disk is read with.',
+  },
   'layout-unknown': {
     exit: 'failed',
     meaning: 'A layout record is of a version or shape this program does not know.',

@@ -28,6 +28,8 @@ export const gptTableSchema = z.object({
   entrySize: z.number().int().positive(),
   firstUsable: sector,
   lastUsable: sector,
+  /** Sector of the primary copy's entries; absent means 2, where nearly every tool puts them. */
+  entriesStart: sector.optional(),
   partitions: z.array(gptPartitionSchema),
   /** Partition records of the protective MBR (bytes 446 to 511 of sector 0), as they were. */
   protectiveMbr: hex,
@@ -42,6 +44,8 @@ export const mbrPartitionSchema = z.object({
   active: z.boolean(),
   /** For a logical partition: the sector of the extended boot record that names it. */
   ebr: sector.optional(),
+  /** For a logical partition: bytes 0 to 445 of its extended boot record; absent where they are zeros. */
+  ebrCode: hex.optional(),
 });
 
 export const mbrTableSchema = z.object({
