@@ -19,5 +19,30 @@ export {
   type Mount,
   type Swap,
 } from './mounts.ts';
-export { discardDevice, ioctl, nextData, punchHole, rereadPartitions, zeroDevice } from './native.ts';
+export {
+  discardDevice,
+  ioctl,
+  nextData,
+  punchHole,
+  rereadPartitions,
+  setTimes,
+  zeroDevice,
+} from './native.ts';
 export { programEnvironment, programMissing, run, type RunOptions, type RunResult } from './run.ts';
+export {
+  hostFileSystems,
+  isMountable,
+  mountFileSystem,
+  parseBlkid,
+  unmountFileSystem,
+  type HostFileSystem,
+} from './filesystems.ts';
+export { endMachine } from './power.ts';
+export {
+  openTerminalInput,
+  openTerminalOutput,
+  serialPorts,
+  shellOn,
+  terminals,
+  type Terminal,
+} from './terminals.ts';
