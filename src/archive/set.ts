@@ -40,6 +40,12 @@ export interface VolumeMap {
   readonly control: readonly Extent[];
   /** Byte extents of everything else that is kept; shares no byte with `control`. */
   readonly data: readonly Extent[];
+  /**
+   * Byte extents in use and known to be zeros without having been read (the holes of an image file);
+   * shares no byte with the other two and is in no group. A restore makes them read as zeros; what is
+   * in none of the three lists is free and may hold anything. Absent means none.
+   */
+  readonly zero?: readonly Extent[];
 }
 
 /** Something a backup left out of a volume, and why. */
