@@ -1,0 +1,15 @@
+/**
+ * agent/: what runs in the appliance: start-up, finding media and answers, the questions, the run.
+ * Prints nothing itself: a Console is handed in. May import everything below cli and appliance.
+ */
+export { answersSchema, parseAnswers, type Answers } from './answers.ts';
+export {
+  eventLine,
+  type Choice,
+  type Console,
+  type ConsoleStages,
+  type Facts,
+  type Question,
+} from './console.ts';
+export { hostMachine, type Machine } from './machine.ts';
+export { openQuestions, requireAnswers } from './questions.ts';

@@ -1,0 +1,195 @@
+import type { Readable, Writable } from 'node:stream';
+import { checkbox, input, select } from '@inquirer/prompts';
+import { eventLine, type Choice, type Console, type ConsoleStages, type Question } from '../agent/index.ts';
+import type { Reporter } from '../progress/index.ts';
+import { noticeText, paced } from './output.ts';
+import { showStages, stagesOf } from './stages.ts';
+
+/** One of the machine's consoles as the prompts and drawings need it. */
+export interface ConsoleTerminal {
+  readonly name: string;
+  readonly kind: 'screen' | 'serial';
+  readonly output: Writable & { readonly columns?: number };
+  /** Begins to read what is typed; the caller destroys the stream when it has what it wants. */
+  openInput(): Readable;
+  /** Runs a shell there until it is left. */
+  shell(signal: AbortSignal): Promise<void>;
+}
+
+export interface ConsoleRequest {
+  readonly terminals: readonly ConsoleTerminal[];
+  readonly clock: () => number;
+  /** Milliseconds between two lines of progress. */
+  readonly every: number;
+  readonly signal: AbortSignal;
+  /** Gets every line and text as well: the log. */
+  readonly record: (text: string) => void;
+}
+
+/* Narrower than this, or of unknown width, a terminal gets lines and no drawing. */
+const drawableColumns = 40;
+
+type Ask<T> = (context: { input: Readable; output: Writable; signal: AbortSignal }) => Promise<T>;
+
+/** All consoles of the machine as one. */
+export function createConsole(request: ConsoleRequest): Console {
+  const { terminals, signal } = request;
+  let unattended = false;
+  const print = (terminal: ConsoleTerminal, text: string): void => {
+    // A terminal in raw mode needs the carriage return itself.
+    terminal.output.write(text.replaceAll(/\r?\n/g, '\r\n'));
+  };
+  const event: Console['event'] = (name, facts) => {
+    const line = eventLine(name, facts);
+    request.record(line);
+    for (const terminal of terminals) {
+      if (unattended || terminal.kind === 'serial') print(terminal, `${line}\n`);
+    }
+  };
+
+  const everywhere = async <T>(question: Question, ask: Ask<T>): Promise<T> => {
+    event('question', { id: question.id });
+    const over = new AbortController();
+    const answered = Promise.withResolvers<{ answer: T; on: ConsoleTerminal }>();
+    const asking = terminals.map(async (terminal) => {
+      while (!over.signal.aborted) {
+        const typed = terminal.openInput();
+        try {
+          const answer = await ask({
+            input: typed,
+            output: terminal.output,
+            signal: AbortSignal.any([over.signal, signal]),
+          });
+          answered.resolve({ answer, on: terminal });
+          over.abort();
+        } catch (error) {
+          // Ctrl-C at a prompt asks again: there is nothing behind the agent to fall back to.
+          if (error instanceof Error && error.name === 'ExitPromptError') continue;
+          if (over.signal.aborted) return;
+          answered.reject(error);
+          over.abort();
+        } finally {
+          typed.destroy();
+        }
+      }
+    });
+    try {
+      const { answer, on } = await answered.promise;
+      await Promise.all(asking);
+      for (const terminal of terminals) if (terminal !== on) print(terminal, `\n(answered on ${on.name})\n`);
+      event('answered', { id: question.id, console: on.name });
+      return answer;
+    } finally {
+      over.abort();
+      await Promise.allSettled(asking);
+    }
+  };
+
+  return {
+    unattended(yes) {
+      unattended = yes;
+    },
+    event,
+    say(text) {
+      request.record(text);
+      for (const terminal of terminals) print(terminal, `${text}\n`);
+    },
+    choose: (question, choices) =>
+      everywhere(question, (context) =>
+        select(
+          {
+            message: question.message,
+            choices: choices.map(asListed),
+            theme: { indexMode: 'number' },
+            loop: false,
+            pageSize: 12,
+          },
+          context,
+        ),
+      ),
+    chooseSeveral: (question, choices) =>
+      everywhere(question, (context) =>
+        checkbox(
+          {
+            message: question.message,
+            choices: choices.map(asListed),
+            required: true,
+            loop: false,
+            pageSize: 12,
+          },
+          context,
+        ),
+      ),
+    async typed(question, word) {
+      const answer = await everywhere(question, (context) => input({ message: question.message }, context));
+      return answer.trim() === word;
+    },
+    async pause(message, seconds) {
+      for (const terminal of terminals) print(terminal, `${message}\n`);
+      const pressed = Promise.withResolvers<boolean>();
+      const timer = setTimeout(() => pressed.resolve(false), seconds * 1000);
+      const inputs = terminals.map((terminal) => terminal.openInput());
+      const stop = (): void => pressed.resolve(false);
+      signal.addEventListener('abort', stop);
+      for (const typed of inputs) typed.once('data', () => pressed.resolve(true));
+      try {
+        return await pressed.promise;
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', stop);
+        for (const typed of inputs) typed.destroy();
+      }
+    },
+    stages(operation) {
+      const drawn: ConsoleStages[] = terminals
+        .filter(
+          ({ kind, output }) => !unattended && kind === 'screen' && (output.columns ?? 0) >= drawableColumns,
+        )
+        .map(({ output }) => showStages(output, stagesOf[operation], request.clock));
+      const lines: Reporter = paced(request, (progress, rate) =>
+        event('progress', {
+          percent: rate.percent,
+          phase: progress.phase,
+          done: progress.doneBytes,
+          total: progress.totalBytes,
+          rate: rate.bytesPerSecond === null ? null : Math.round(rate.bytesPerSecond),
+          left: rate.secondsLeft,
+          volume: progress.volume,
+        }),
+      );
+      return {
+        reporter: {
+          progress(progress) {
+            lines.progress(progress);
+            for (const { reporter } of drawn) reporter.progress(progress);
+          },
+          notice(notice) {
+            event('notice', { level: notice.level, code: notice.code, message: notice.message });
+            for (const { reporter } of drawn) reporter.notice(notice);
+            if (drawn.length === 0) {
+              for (const terminal of terminals) {
+                if (!unattended && terminal.kind === 'screen') print(terminal, `${noticeText(notice)}\n`);
+              }
+            }
+          },
+        },
+        async end(how) {
+          await Promise.all(drawn.map((stages) => stages.end(how)));
+        },
+      };
+    },
+    async shell() {
+      const left = new AbortController();
+      const either = AbortSignal.any([left.signal, signal]);
+      await Promise.race(terminals.map((terminal) => terminal.shell(either)));
+      left.abort();
+    },
+    close() {
+      for (const { output } of terminals) output.end();
+    },
+  };
+}
+
+function asListed<T>(choice: Choice<T>): { value: T; name: string; disabled: string | false } {
+  return { value: choice.value, name: choice.label, disabled: choice.disabled ?? false };
+}
