@@ -1,10 +1,21 @@
 import type { BlockDevice } from '../disk/block-device.ts';
 import { extDriver } from './ext/driver.ts';
+import { fatDriver } from './fat/driver.ts';
 import type { FileSystem, FileSystemDriver } from './filesystem.ts';
+import { containerDriver, recognisedDriver } from './recognised.ts';
+import { swapDriver } from './swap.ts';
 import { wholeMap } from './whole.ts';
+import { xfsDriver } from './xfs/driver.ts';
 
-/** The drivers, in the order they are asked. */
-export const drivers: readonly FileSystemDriver[] = [extDriver];
+/** The drivers, in the order they are asked; the first to recognise a volume names it. */
+export const drivers: readonly FileSystemDriver[] = [
+  containerDriver,
+  extDriver,
+  xfsDriver,
+  fatDriver,
+  swapDriver,
+  recognisedDriver,
+];
 
 /**
  * The file system on `volume`, or null where none is recognised. Where two drivers recognise their
