@@ -48,7 +48,19 @@ export interface SetReader {
   readonly problems: readonly RemetalError[];
   /** The groups of a volume in ascending order. One iteration at a time. */
   groups(volume: string, options: GroupsOptions): AsyncIterable<Group>;
+  /**
+   * The checksums of a volume's groups from the table of the set, ascending; a restore compares with
+   * them what it reads back. Throws as `groups` does with `stop` where the table is damaged.
+   */
+  checksums(volume: string): AsyncIterable<GroupChecksum>;
   close(): Promise<void>;
+}
+
+/** What the set's table says of one group. */
+export interface GroupChecksum {
+  readonly index: number;
+  /** Of the plain bytes, made as `plainDigest` makes it. Null where the group is zeros. */
+  readonly digest: Buffer | null;
 }
 
 export async function openSet(medium: Medium, name: string, options?: OpenOptions): Promise<SetReader> {
