@@ -1,0 +1,168 @@
+import { total, type Extent } from '../bytes/index.ts';
+import { isCoded } from '../errors/index.ts';
+import { joined, slice, type BlockDevice } from '../disk/index.ts';
+import { detect, type FileSystem } from '../filesystem/index.ts';
+import {
+  nameVolumes,
+  readTable,
+  structureClaims,
+  volumesOf,
+  type DiskLayout,
+  type Layout,
+  type Table,
+  type Volume,
+} from '../layout/index.ts';
+import type { LeftOut } from '../archive/index.ts';
+import type { Notice } from '../progress/index.ts';
+import { throwIfStopped } from './interruption.ts';
+import type { BackupRequest, SourceDisk } from './request.ts';
+import { mapVolume, unallocated, type MappedVolume } from './volume-map.ts';
+
+/** A volume about to be imaged. */
+export interface SurveyedVolume extends MappedVolume {
+  readonly volume: Volume;
+  /** Reads the volume's bytes; closing it is not needed. */
+  readonly device: BlockDevice;
+}
+
+export interface Survey {
+  readonly layout: Layout;
+  readonly volumes: readonly SurveyedVolume[];
+  /** What belongs to no volume. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+interface FoundDisk {
+  readonly layout: DiskLayout;
+  readonly source: SourceDisk;
+  readonly volumes: readonly Volume[];
+}
+
+type Tell = (notice: Notice) => void;
+
+/** The table of a disk. One that is ruined is an error, unless all sectors were asked for. */
+async function tableOf(device: BlockDevice, allSectors: boolean, tell: Tell): Promise<Table> {
+  try {
+    const { table, notices } = await readTable(device);
+    for (const notice of notices) tell({ ...notice, facts: { ...notice.facts, disk: device.name } });
+    return table;
+  } catch (error) {
+    if (!allSectors || !isCoded(error, 'layout-damaged')) throw error;
+    tell({
+      level: 'warning',
+      code: 'table-damaged',
+      message: `${error.message}; the disk is imaged as one volume, every sector of it`,
+      facts: { disk: device.name },
+    });
+    return { kind: 'none' };
+  }
+}
+
+/** Where a volume's bytes are: its segments one after another. */
+function deviceOf(volume: Volume, disks: ReadonlyMap<string, BlockDevice>): BlockDevice {
+  const slices = volume.segments.map(({ disk, start, length }) => {
+    const device = disks.get(disk)!;
+    const { sectorSize } = device;
+    return slice(device, start * sectorSize, length * sectorSize, `${device.name} ${volume.id}`);
+  });
+  return slices.length === 1 ? slices[0]! : joined(slices, slices[0]?.name ?? volume.id);
+}
+
+/** The file system of a volume. One that cannot be read is as good as none, and that is said. */
+async function filesystemOf(volume: Volume, device: BlockDevice, tell: Tell): Promise<FileSystem | null> {
+  if (volume.kind === 'boot') return null;
+  try {
+    return await detect(device);
+  } catch (error) {
+    if (!isCoded(error, 'filesystem-damaged', 'disk-read-failed')) throw error;
+    tell({
+      level: 'warning',
+      code: 'filesystem-unreadable',
+      message: `${volume.id}: ${error.message}; every sector is taken`,
+      facts: { volume: volume.id },
+    });
+    return null;
+  }
+}
+
+/** Byte extents of a disk between its table's structures and its volumes. */
+function gapsOf({ layout, source, volumes }: FoundDisk): Extent[] {
+  const { sectorSize, size } = source.device;
+  const claims = [
+    ...structureClaims(layout.table, source.device),
+    ...volumes.flatMap((volume) => volume.segments),
+  ];
+  return unallocated(
+    claims.map(({ start, length }) => ({ start: start * sectorSize, length: length * sectorSize })),
+    size,
+  );
+}
+
+async function findDisk(
+  source: SourceDisk,
+  id: string,
+  request: BackupRequest,
+  tell: Tell,
+): Promise<FoundDisk> {
+  const { device, identity } = source;
+  const table = await tableOf(device, request.allSectors, tell);
+  return { layout: { id, identity, table }, source, volumes: volumesOf(table, id, device) };
+}
+
+/**
+ * Looks at everything that is to be imaged without reading its data: tables, volumes, file systems
+ * and their used maps. Throws `layout-damaged`, `disk-read-failed`, `disk-gone`, `interrupted`.
+ */
+export async function survey(request: BackupRequest, tell: Tell): Promise<Survey> {
+  const found: FoundDisk[] = [];
+  for (const [index, source] of request.disks.entries()) {
+    found.push(await findDisk(source, `disk${index + 1}`, request, tell));
+  }
+  const devices = new Map(found.map(({ layout, source }) => [layout.id, source.device]));
+  const bare = found.flatMap((disk) => disk.volumes);
+  const open: { device: BlockDevice; filesystem: FileSystem | null }[] = [];
+  const described: Volume[] = [];
+  for (const [index, volume] of bare.entries()) {
+    throwIfStopped(request.signal);
+    request.reporter.progress({
+      phase: 'survey',
+      volume: volume.name,
+      doneBytes: index,
+      totalBytes: bare.length,
+    });
+    const device = deviceOf(volume, devices);
+    const filesystem = await filesystemOf(volume, device, tell);
+    open.push({ device, filesystem });
+    described.push({ ...volume, filesystem: filesystem?.facts ?? null });
+  }
+  const named = nameVolumes(described);
+  const volumes: SurveyedVolume[] = [];
+  for (const [index, volume] of named.entries()) {
+    throwIfStopped(request.signal);
+    const { device, filesystem } = open[index]!;
+    const mapped = await mapVolume({ id: volume.id, device, filesystem, allSectors: request.allSectors });
+    if (mapped.wholeBecause !== null && !request.allSectors) {
+      tell({
+        level: 'warning',
+        code: 'map-untrusted',
+        message: `${volume.name}: every sector is taken. ${mapped.wholeBecause}`,
+        facts: { volume: volume.id },
+      });
+    }
+    volumes.push({ volume, device, ...mapped });
+  }
+  return {
+    layout: {
+      version: 1,
+      machine: request.machine,
+      disks: found.map(({ layout }) => layout),
+      volumes: named,
+    },
+    volumes,
+    leftOut: found.flatMap((disk) => {
+      const bytes = total(gapsOf(disk));
+      const detail = `Sectors of ${disk.layout.id} in no partition`;
+      return bytes === 0 ? [] : [{ volume: null, bytes, reason: 'unallocated' as const, detail }];
+    }),
+  };
+}

@@ -1,0 +1,103 @@
+import { alignOutward, intersect, invert, normalize, subtract, total, type Extent } from '../bytes/index.ts';
+import type { LeftOut, VolumeMap } from '../archive/index.ts';
+import type { BlockDevice } from '../disk/index.ts';
+import type { FileSystem } from '../filesystem/index.ts';
+
+/** Plain bytes of a full group: the size at which compression costs least (notes of the measurements in bench/). */
+export const groupSize = 512 * 1024;
+
+export interface MapRequest {
+  /** Volume id. */
+  readonly id: string;
+  readonly device: BlockDevice;
+  /** Null where none was recognised. */
+  readonly filesystem: FileSystem | null;
+  readonly allSectors: boolean;
+}
+
+/** What of a volume goes into the set, and what does not. */
+export interface MappedVolume {
+  readonly map: VolumeMap;
+  /** Why every sector is taken although there is a file system; null otherwise. */
+  readonly wholeBecause: string | null;
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** The coarsest grid, at most `wanted` and a power of two of sectors, on which all extents stand. */
+function gridOf(extents: readonly Extent[], wanted: number, { size, sectorSize }: BlockDevice): number {
+  const units = wanted / sectorSize;
+  let grid = Number.isInteger(Math.log2(units)) && groupSize % wanted === 0 ? wanted : sectorSize;
+  const onGrid = ({ start, length }: Extent): boolean =>
+    start % grid === 0 && ((start + length) % grid === 0 || start + length === size);
+  while (grid > sectorSize && !extents.every(onGrid)) grid /= 2;
+  return grid;
+}
+
+interface Choice {
+  readonly used: readonly Extent[];
+  readonly blockSize: number;
+  readonly wholeBecause: string | null;
+}
+
+/** The used map where it may be believed, else the whole volume with the reason. */
+async function choose({ device, filesystem, allSectors }: MapRequest): Promise<Choice> {
+  const whole = device.size > 0 ? [{ start: 0, length: device.size }] : [];
+  const everything = { used: whole, blockSize: device.sectorSize };
+  if (allSectors) return { ...everything, wholeBecause: 'All sectors were asked for' };
+  if (filesystem === null) return { ...everything, wholeBecause: null };
+  const { used, trusted, reason } = await filesystem.usedMap();
+  if (!trusted) return { ...everything, wholeBecause: reason ?? 'Its used map may not be believed' };
+  const blockSize = gridOf(used, filesystem.facts.blockSize, device);
+  return {
+    used: intersect(alignOutward(used, blockSize, device.size), whole),
+    blockSize,
+    wholeBecause: null,
+  };
+}
+
+/**
+ * Decides which bytes of a volume are kept: its used map if that may be believed, without the holes
+ * of an image file, the control set first. Reads structures of the file system only.
+ */
+export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
+  const { id, device, filesystem } = request;
+  const { used, blockSize, wholeBecause } = await choose(request);
+  const present = await device.dataExtents?.();
+  const kept = present === undefined ? used : intersect(used, alignOutward(present, blockSize, device.size));
+  const zero = present === undefined ? [] : subtract(used, kept);
+  const wanted = wholeBecause === null && filesystem !== null ? await filesystem.controlSet() : [];
+  const control = intersect(alignOutward(normalize(wanted), blockSize, device.size), kept);
+  const map: VolumeMap = {
+    volume: id,
+    size: device.size,
+    blockSize,
+    groupSize,
+    control,
+    data: subtract(kept, control),
+    ...(zero.length === 0 ? {} : { zero }),
+  };
+
+  const leftOut: LeftOut[] = [];
+  const free = device.size - total(used);
+  if (free > 0) {
+    const isSwap = filesystem?.facts.type === 'swap';
+    leftOut.push({
+      volume: id,
+      bytes: free,
+      reason: isSwap ? 'swap-contents' : 'free',
+      detail: isSwap
+        ? 'Contents of the swap area'
+        : `Free according to ${filesystem?.facts.type ?? 'its map'}`,
+    });
+  }
+  if (zero.length > 0) {
+    const detail = 'Holes of the image file: restored as zeros';
+    leftOut.push({ volume: id, bytes: total(zero), reason: 'holes', detail });
+  }
+  return { map, wholeBecause, leftOut };
+}
+
+/** Byte extents of a disk that belong to nothing: what lies between the claims given, in bytes. */
+export function unallocated(claims: readonly Extent[], size: number): Extent[] {
+  return invert(normalize(claims), size);
+}
