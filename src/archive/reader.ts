@@ -59,8 +59,8 @@ export interface SetReader {
 /** What the set's table says of one group. */
 export interface GroupChecksum {
   readonly index: number;
-  /** Of the plain bytes, made as `plainDigest` makes it. Null where the group is zeros. */
-  readonly digest: Buffer | null;
+  /** The first 16 bytes of the SHA-256 of the plain bytes. */
+  readonly digest: Buffer;
 }
 
 export async function openSet(medium: Medium, name: string, options?: OpenOptions): Promise<SetReader> {
