@@ -68,6 +68,7 @@ export const codes = {
     meaning: 'The medium is full and there is no next part to go on with.',
   },
   'medium-not-found': { exit: 'noSet', meaning: 'There is no medium at that address.' },
+  'set-exists': { exit: 'refused', meaning: 'The medium holds a set of that name already.' },
   'part-missing': { exit: 'mediumNeeded', meaning: 'A part of a set that spans several is not there.' },
   // archive
   'not-a-set': { exit: 'noSet', meaning: 'What is there is not a backup set.' },
@@ -89,11 +90,16 @@ export const codes = {
   // restore
   'plan-mismatch': { exit: 'refused', meaning: 'The plan is not the one that was asked for.' },
   'plan-unreadable': { exit: 'usage', meaning: 'The plan file is not a plan this program knows.' },
+  'grow-impossible': { exit: 'refused', meaning: 'The volume that was to take the extra room cannot grow.' },
   'journal-foreign': {
     exit: 'refused',
     meaning: 'The journal found on the target belongs to another restore.',
   },
   'target-ambiguous': { exit: 'refused', meaning: 'More than one disk answers the description of a target.' },
+  'target-doubled': {
+    exit: 'refused',
+    meaning: 'Two disks of the set would be written onto one target.',
+  },
   'target-holds-data': { exit: 'refused', meaning: 'The target holds data that nobody released.' },
   'target-is-source': { exit: 'refused', meaning: 'The target is the boot medium or holds the backup set.' },
   'target-not-found': { exit: 'refused', meaning: 'No disk answers the description of a target.' },

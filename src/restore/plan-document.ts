@@ -163,7 +163,12 @@ export type Plan = z.infer<typeof planSchema>;
 
 /** SHA-256 of a value's canonical JSON, as `sha256:` and 64 hex digits. */
 export function digestOf(value: unknown): string {
-  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
+  return digestOfBytes(Buffer.from(canonicalJson(value)));
+}
+
+/** SHA-256 of bytes, as `sha256:` and 64 hex digits. */
+export function digestOfBytes(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 /** The hash of a plan: over its canonical JSON without the member `hash`. */

@@ -1,0 +1,285 @@
+import { RemetalError } from '../errors/index.ts';
+import {
+  backupSectors,
+  contradiction,
+  dataPartitions,
+  fitTable,
+  isExtended,
+  sectorsOf,
+  structureClaims,
+  type DiskLayout,
+  type Geometry,
+  type Table,
+  type Volume,
+} from '../layout/index.ts';
+import type { Plan } from './plan-document.ts';
+
+export type PlanNotice = Plan['notices'][number];
+
+/** How volumes and table of one source disk lie on its target. Sectors of the target. */
+export interface Arrangement {
+  readonly table: Table;
+  /** Where the volumes' segments on this disk begin now, by where they began. */
+  readonly moved: (start: number) => number;
+  readonly grown: { readonly volume: Volume; readonly start: number; readonly count: number } | null;
+  readonly notices: PlanNotice[];
+}
+
+export interface ArrangementInput {
+  readonly disk: DiskLayout;
+  readonly target: Geometry & { readonly path: string };
+  /** All volumes with a segment on this disk. */
+  readonly volumes: readonly Volume[];
+  /** The volumes whose contents come back. */
+  readonly selected: ReadonlySet<string>;
+  /** `last`, `none`, or the id of a volume. */
+  readonly grow: string;
+  /** For a disk without a table: bytes from its start that must fit. */
+  readonly wholeBytes: number;
+}
+
+/** File systems that can be made to fill a larger volume, and by what. */
+export const growers: Readonly<Record<string, 'resize2fs' | 'xfs_growfs' | 'header'>> = {
+  ext2: 'resize2fs',
+  ext3: 'resize2fs',
+  ext4: 'resize2fs',
+  swap: 'header',
+  xfs: 'xfs_growfs',
+};
+
+/** Partitions are placed on this grid, as sfdisk and parted do. Bytes. */
+const grid = 1024 * 1024;
+/** The boot code in sector 0 holds the sector number of what lies in it, so it must stay where it is. */
+const biosBootType = '21686148-6449-6e6f-744e-656564454649';
+/** MBR fields have 32 bits: nothing ends beyond this sector. */
+const mbrLimit = 0xffff_ffff;
+
+/** Sectors a disk must have to take a source disk as it lies. */
+export function neededSectors(
+  input: Pick<ArrangementInput, 'disk' | 'volumes' | 'wholeBytes'>,
+  sectorSize: number,
+): number {
+  const { table } = input.disk;
+  if (table.kind === 'none') return Math.ceil(input.wholeBytes / sectorSize);
+  const ends = [
+    ...table.partitions.map((partition) => partition.start + partition.length),
+    ...structureClaims(table, { sectorSize, size: input.disk.identity.size })
+      .filter((claim) => claim.what !== 'GPT backup')
+      .map((claim) => claim.start + claim.length),
+    ...input.volumes
+      .flatMap((volume) => volume.segments.filter((segment) => segment.disk === input.disk.id))
+      .map((segment) => segment.start + segment.length),
+  ];
+  const end = Math.max(...ends);
+  return table.kind === 'gpt' ? Math.max(end, table.firstUsable) + backupSectors(table, sectorSize) : end;
+}
+
+/**
+ * Lays the partitions of a source disk out on its target: all where they were, except that the
+ * growing one takes the extra room and those behind it move up by a multiple of 1 MiB.
+ *
+ * @throws `target-too-small` with the sectors that are missing, `grow-impossible`, `layout-damaged`
+ *   when the set's table contradicts itself.
+ */
+export function arrange(input: ArrangementInput): Arrangement {
+  const { disk, target } = input;
+  const wrong = contradiction(disk.table, disk.identity, { backup: false });
+  if (wrong !== null) {
+    throw new RemetalError(
+      'layout-damaged',
+      `The partition table of ${disk.id} in the set is damaged: ${wrong}`,
+    );
+  }
+  const sectors = sectorsOf(target);
+  const needed = neededSectors(input, target.sectorSize);
+  if (needed > sectors) throw tooSmall(input, needed, sectors);
+  const usable = usableEnd(disk.table, target);
+  const notices: PlanNotice[] = [];
+  if (disk.table.kind === 'mbr' && usable < sectors) {
+    notices.push({
+      level: 'warning',
+      code: 'mbr-limit',
+      message: `${target.path}: an MBR partition table reaches no further than sector ${mbrLimit}; ${sectors - usable} sectors stay unused.`,
+    });
+  }
+  const growing = growingVolume(input, sectors > sectorsOf(disk.identity), notices);
+  const step = grid / target.sectorSize;
+  const end = growing === null ? usable : occupiedEnd(disk, input.volumes);
+  const extra = Math.max(0, Math.floor((usable - end) / step) * step);
+  if (growing === null || extra === 0) {
+    if (growing !== null && input.grow !== 'last') {
+      notices.push({
+        level: 'info',
+        code: 'no-room-to-grow',
+        message: `${growing.name} keeps its size: ${target.path} has less than 1 MiB to spare.`,
+      });
+    }
+    return { table: fitTable(disk.table, target), moved: (start) => start, grown: null, notices };
+  }
+  return growBy({ input, growing, extra, notices });
+}
+
+function usableEnd(table: Table, target: Geometry): number {
+  const sectors = sectorsOf(target);
+  if (table.kind === 'gpt') return sectors - backupSectors(table, target.sectorSize);
+  return table.kind === 'mbr' ? Math.min(sectors, mbrLimit) : sectors;
+}
+
+function occupiedEnd(disk: DiskLayout, volumes: readonly Volume[]): number {
+  if (disk.table.kind !== 'none') {
+    return Math.max(...disk.table.partitions.map((partition) => partition.start + partition.length));
+  }
+  return Math.max(...volumes.flatMap((volume) => volume.segments.map((part) => part.start + part.length)));
+}
+
+function tooSmall(input: ArrangementInput, needed: number, sectors: number): RemetalError {
+  const missing = needed - sectors;
+  const missingBytes = missing * input.target.sectorSize;
+  return new RemetalError(
+    'target-too-small',
+    `${input.target.path} is too small for ${input.disk.id}: ${missing} sectors (${missingBytes} bytes) are missing`,
+    {
+      hint: `Use a disk of at least ${needed} sectors of ${input.target.sectorSize} bytes.`,
+      facts: {
+        disk: input.disk.id,
+        path: input.target.path,
+        neededSectors: needed,
+        sectors,
+        missingSectors: missing,
+        missingBytes,
+        sectorSize: input.target.sectorSize,
+      },
+    },
+  );
+}
+
+function startOf(volume: Volume): number {
+  return volume.segments[0]!.start;
+}
+
+/* Why a volume cannot take extra room, or null when it can. */
+function obstacle(input: ArrangementInput, volume: Volume): string | null {
+  const { disk } = input;
+  if (growers[volume.filesystem?.type ?? ''] === undefined) {
+    return `its file system (${volume.filesystem?.type ?? 'unknown'}) cannot be grown`;
+  }
+  if (volume.segments.length !== 1) return 'it lies in several segments';
+  if (!input.selected.has(volume.id)) return 'its contents are not restored';
+  if (disk.table.kind !== 'gpt') return null;
+  if (isHybrid(disk.table.protectiveMbr)) return 'the partition table is a hybrid one and stays as it is';
+  const boot = disk.table.partitions.find(
+    (partition) => partition.type === biosBootType && partition.start > startOf(volume),
+  );
+  return boot === undefined ? null : `the BIOS boot partition ${boot.number} behind it cannot be moved`;
+}
+
+function isHybrid(protectiveMbr: string): boolean {
+  const records = Buffer.from(protectiveMbr, 'hex');
+  return [0, 1, 2, 3].some((slot) => {
+    const type = records[slot * 16 + 4] ?? 0;
+    return type !== 0 && type !== 0xee;
+  });
+}
+
+/*
+ * With `last`: the last ext or XFS volume, provided that behind it lies nothing but swap and FAT, which
+ * do not mind being moved. A small /boot in front of an LVM partition must not take what the disk has
+ * more; then nothing grows and the plan says so.
+ */
+function growingVolume(input: ArrangementInput, larger: boolean, notices: PlanNotice[]): Volume | null {
+  const { grow, volumes } = input;
+  if (grow === 'none') return null;
+  if (grow !== 'last') {
+    const named = volumes.find((volume) => volume.id === grow);
+    if (named === undefined) return null;
+    const reason = obstacle(input, named);
+    if (reason === null) return named;
+    throw new RemetalError('grow-impossible', `${named.name} cannot grow: ${reason}`, {
+      hint: 'Let another volume grow, or none.',
+      facts: { volume: named.id, reason },
+    });
+  }
+  if (!larger) return null;
+  const behind = volumes
+    .filter((volume) => volume.kind !== 'boot')
+    .toSorted((a, b) => startOf(b) - startOf(a))
+    .find((volume) => !isMovable(volume));
+  if (behind === undefined) return null;
+  const reason = obstacle(input, behind);
+  if (reason === null) return behind;
+  notices.push({
+    level: 'info',
+    code: 'nothing-grows',
+    message: `${input.target.path} is larger than ${input.disk.id} was; ${behind.name} stays as it is because ${reason}, and the rest of the disk stays free.`,
+  });
+  return null;
+}
+
+function isMovable(volume: Volume): boolean {
+  const type = volume.filesystem?.type ?? '';
+  return type === 'swap' || type.startsWith('fat');
+}
+
+function growBy(facts: {
+  input: ArrangementInput;
+  growing: Volume;
+  extra: number;
+  notices: PlanNotice[];
+}): Arrangement {
+  const { input, growing, extra, notices } = facts;
+  const { disk, target } = input;
+  const at = startOf(growing);
+  const shift = (start: number): number => (start > at ? start + extra : start);
+  const count = growing.segments[0]!.length + extra;
+  const table = fitTable(stretch(disk.table, at, extra), target);
+  const wrong = contradiction(table, target, { backup: true });
+  if (wrong !== null) {
+    throw new RemetalError('grow-impossible', `${growing.name} cannot grow: ${wrong}`, {
+      facts: { volume: growing.id },
+    });
+  }
+  const movedUp = dataPartitions(disk.table).filter((partition) => partition.start > at);
+  notices.push({
+    level: 'info',
+    code: 'volume-grows',
+    message: `${growing.name} grows by ${extra} sectors to ${count}.`,
+  });
+  if (movedUp.length > 0) {
+    notices.push({
+      level: 'info',
+      code: 'partitions-moved',
+      message: `${movedUp.length === 1 ? 'Partition' : 'Partitions'} ${movedUp.map((partition) => partition.number).join(', ')} of ${disk.id} move up by ${extra} sectors.`,
+    });
+  }
+  return { table, moved: shift, grown: { volume: growing, start: at, count }, notices };
+}
+
+/** The table with the partition at `at` longer by `extra` and all behind it moved up. */
+function stretch(table: Table, at: number, extra: number): Table {
+  const shift = (start: number): number => (start > at ? start + extra : start);
+  if (table.kind === 'none') return table;
+  if (table.kind === 'gpt') {
+    return {
+      ...table,
+      partitions: table.partitions.map((partition) => ({
+        ...partition,
+        start: shift(partition.start),
+        length: partition.start === at ? partition.length + extra : partition.length,
+      })),
+    };
+  }
+  return {
+    ...table,
+    partitions: table.partitions.map((partition) => {
+      const contains =
+        isExtended(partition.type) && partition.start < at && at < partition.start + partition.length;
+      const grows = partition.start === at || contains;
+      return {
+        ...partition,
+        start: shift(partition.start),
+        length: grows ? partition.length + extra : partition.length,
+        ...(partition.ebr === undefined ? {} : { ebr: shift(partition.ebr) }),
+      };
+    }),
+  };
+}

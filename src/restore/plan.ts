@@ -1,0 +1,270 @@
+import { total } from '../bytes/index.ts';
+import type { VolumeMap } from '../archive/set.ts';
+import { sectorsOf, tableWrites, type DiskLayout, type Volume } from '../layout/index.ts';
+import { arrange, growers, type Arrangement, type PlanNotice } from './plan-arrangement.ts';
+import {
+  digestOfBytes,
+  extentsDigest,
+  planHash,
+  type BootStep,
+  type EfiStep,
+  type GrowStep,
+  type Plan,
+  type PlanTarget,
+  type SectorRun,
+  type TableStep,
+  type VolumeStep,
+} from './plan-document.ts';
+import {
+  checkNamedDisks,
+  checkVolumes,
+  growWish,
+  mapsOf,
+  selectedVolumes,
+  wholeBytes,
+} from './plan-input.ts';
+import { journalRoom, wipeSteps, type Placed, type TargetLayout } from './plan-ranges.ts';
+import type { PlanInput, TargetDisk } from './request.ts';
+import { chooseTargets } from './targets.ts';
+
+/** Partition types of an EFI system partition (UEFI 2.10, section 5.3.3 and table 5.3). */
+const efiGuid = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
+const efiMbrType = 0xef;
+
+/** One source disk and where it goes. */
+interface Journey {
+  readonly disk: DiskLayout;
+  readonly target: TargetDisk;
+  readonly volumes: readonly Volume[];
+  readonly arrangement: Arrangement;
+}
+
+/**
+ * Solves a restore: which disk takes what, and every write in order. Pure and deterministic: equal
+ * input gives an equal plan and an equal hash.
+ *
+ * The order is one in which a power cut leaves a disk that does not look whole: old signatures are
+ * wiped first, the partition table is written last.
+ *
+ * @throws `volume-not-found`, `grow-impossible`, `target-not-found`, `target-ambiguous`,
+ *   `target-is-source`, `disk-busy`, `target-doubled`, `target-sector-size`, `target-holds-data`,
+ *   `target-too-small`, and `record-missing`, `record-damaged` or `layout-damaged` for a set whose
+ *   maps and layout do not belong together.
+ */
+export function plan(input: PlanInput): Plan {
+  const { layout, wishes } = input;
+  const maps = mapsOf(input);
+  const selected = selectedVolumes(layout.volumes, wishes);
+  const grow = growWish(layout.volumes, wishes);
+  const disks = layout.disks.filter((disk) =>
+    layout.volumes.some((volume) => selected.has(volume.id) && lies(volume, disk)),
+  );
+  checkNamedDisks(layout.disks, wishes);
+  const targets = chooseTargets(disks, input.candidates, wishes);
+  const journeys = disks.map((disk): Journey => {
+    const target = targets.get(disk.id)!;
+    const volumes = layout.volumes.filter((volume) => lies(volume, disk));
+    checkVolumes(disk, volumes);
+    const { sectorSize, size, path } = target.identity;
+    const arrangement = arrange({
+      disk,
+      volumes,
+      selected,
+      grow,
+      target: { sectorSize, size, path },
+      wholeBytes: wholeBytes(volumes, maps),
+    });
+    return { disk, target, volumes, arrangement };
+  });
+  return assemble({ input, maps, selected, journeys });
+}
+
+function lies(volume: Volume, disk: DiskLayout): boolean {
+  return volume.segments.some((segment) => segment.disk === disk.id);
+}
+
+interface Solved {
+  readonly input: PlanInput;
+  readonly maps: ReadonlyMap<string, VolumeMap>;
+  readonly selected: ReadonlySet<string>;
+  readonly journeys: readonly Journey[];
+}
+
+function assemble(solved: Solved): Plan {
+  const { input, maps, selected, journeys } = solved;
+  const volumes = orderedVolumes(solved);
+  const placed = new Map<string, Placed>(
+    volumes.map((volume) => [
+      volume.id,
+      { map: maps.get(volume.id)!, segments: segmentsOf(volume, journeys) },
+    ]),
+  );
+  const layouts = journeys.map(({ disk, target, arrangement, volumes: own }): TargetLayout => ({
+    disk: disk.id,
+    geometry: target.identity,
+    table: arrangement.table,
+    placed: own.flatMap((volume) => placed.get(volume.id) ?? []),
+    whole: wholeSectors(own, journeys),
+  }));
+  const journal = layouts.map(journalRoom).find((room) => room !== null) ?? null;
+  const describe = (volume: Volume): Omit<VolumeStep, 'kind'> => {
+    const { map, segments } = placed.get(volume.id)!;
+    return {
+      volume: volume.id,
+      name: volume.name,
+      filesystem: volume.filesystem?.type ?? null,
+      segments: [...segments],
+      size: map.size,
+      bytes: total(map.control) + total(map.data),
+      extents: map.control.length + map.data.length,
+      digest: extentsDigest(map),
+    };
+  };
+  const data = volumes
+    .filter((volume) => volume.kind !== 'boot')
+    .map((volume): VolumeStep => ({ kind: 'volume', ...describe(volume) }));
+  const boots = volumes
+    .filter((volume) => volume.kind === 'boot')
+    .map((volume): BootStep => ({ kind: 'boot', ...describe(volume), blank: tablePlaces(volume, journeys) }))
+    .filter((step) => step.bytes > 0);
+  const body: Omit<Plan, 'hash'> = {
+    version: 1,
+    set: { id: input.head.setId, name: input.head.name, createdAt: input.head.createdAt },
+    targets: journeys.map(pinned),
+    journal,
+    steps: [
+      ...layouts.flatMap((layout) => wipeSteps(layout, journal)),
+      ...data,
+      ...journeys.flatMap(growSteps),
+      ...boots,
+      ...journeys.flatMap(tableSteps),
+      ...journeys.flatMap((journey) => efiSteps(journey, solved)),
+      ...(journal === null ? [] : [{ kind: 'clear' as const, ...journal, what: 'the journal' }]),
+    ],
+    notices: [
+      ...journeys.flatMap((journey) => journey.arrangement.notices),
+      ...leftEmpty(journeys, selected),
+    ],
+    bytes: [...data, ...boots].reduce((sum, step) => sum + step.bytes, 0),
+  };
+  return { ...body, hash: planHash(body) };
+}
+
+/** The chosen volumes in the order in which the set holds them, so that one pass over the medium serves. */
+function orderedVolumes({ input, selected, journeys }: Solved): Volume[] {
+  const chosen = input.layout.volumes.filter(
+    (volume) => selected.has(volume.id) && journeys.some((journey) => lies(volume, journey.disk)),
+  );
+  const place = new Map(input.maps.map((map, index) => [map.volume, index]));
+  return chosen.toSorted((a, b) => place.get(a.id)! - place.get(b.id)!);
+}
+
+function segmentsOf(volume: Volume, journeys: readonly Journey[]): SectorRun[] {
+  return volume.segments.map((segment) => {
+    const { arrangement, target } = journeys.find((journey) => journey.disk.id === segment.disk)!;
+    const start = arrangement.moved(segment.start);
+    const grown = arrangement.grown?.volume.id === volume.id ? arrangement.grown.count : segment.length;
+    const count = volume.kind === 'whole' ? Math.min(grown, sectorsOf(target.identity)) : grown;
+    return { disk: segment.disk, start, count };
+  });
+}
+
+function wholeSectors(volumes: readonly Volume[], journeys: readonly Journey[]): number {
+  const whole = volumes.find((volume) => volume.kind === 'whole');
+  return whole === undefined ? 0 : segmentsOf(whole, journeys)[0]!.count;
+}
+
+function pinned({ disk, target, arrangement }: Journey): PlanTarget {
+  const { path, serial, wwn, model, size, sectorSize } = target.identity;
+  return {
+    disk: disk.id,
+    path,
+    serial,
+    wwn,
+    model,
+    size,
+    sectorSize,
+    holds: [...target.holds],
+    table: arrangement.table,
+  };
+}
+
+function growSteps({ disk, arrangement }: Journey): GrowStep[] {
+  const { grown } = arrangement;
+  if (grown === null) return [];
+  const type = grown.volume.filesystem!.type;
+  return [
+    {
+      kind: 'grow',
+      volume: grown.volume.id,
+      name: grown.volume.name,
+      filesystem: type,
+      by: growers[type]!,
+      disk: disk.id,
+      start: grown.start,
+      count: grown.count,
+      oldCount: grown.volume.segments[0]!.length,
+    },
+  ];
+}
+
+/** The bytes of sector 0 that belong to the table and are left to it. */
+function tablePlaces(boot: Volume, journeys: readonly Journey[]): { offset: number; length: number }[] {
+  const journey = journeys.find((candidate) => lies(boot, candidate.disk))!;
+  return tableWrites(journey.arrangement.table, journey.target.identity)
+    .filter((write) => write.offset < journey.target.identity.sectorSize)
+    .map((write) => ({ offset: write.offset, length: write.bytes.length }));
+}
+
+function tableSteps({ disk, target, arrangement }: Journey): TableStep[] {
+  const { sectorSize } = target.identity;
+  return tableWrites(arrangement.table, target.identity).map(({ offset, bytes, what }) => {
+    const start = Math.floor(offset / sectorSize);
+    return {
+      kind: 'table',
+      disk: disk.id,
+      start,
+      count: Math.ceil((offset + bytes.length) / sectorSize) - start,
+      what,
+      offset,
+      length: bytes.length,
+      digest: digestOfBytes(bytes),
+    };
+  });
+}
+
+function efiSteps({ disk, volumes, arrangement }: Journey, { input, selected }: Solved): EfiStep[] {
+  const { table } = arrangement;
+  if (table.kind === 'none') return [];
+  const numbers = new Set(
+    table.kind === 'gpt'
+      ? table.partitions.filter((part) => part.type === efiGuid).map((part) => part.number)
+      : table.partitions.filter((part) => part.type === efiMbrType).map((part) => part.number),
+  );
+  return volumes
+    .filter((volume) => selected.has(volume.id) && volume.partition !== null && numbers.has(volume.partition))
+    .map((volume): EfiStep => {
+      const [segment] = volume.segments;
+      return {
+        kind: 'efi',
+        volume: volume.id,
+        disk: disk.id,
+        partition: volume.partition!,
+        start: arrangement.moved(segment!.start),
+        count: segment!.length,
+        fallback: true,
+        bootEntry: input.firmware === 'uefi' && input.wishes.bootEntry,
+      };
+    });
+}
+
+function leftEmpty(journeys: readonly Journey[], selected: ReadonlySet<string>): PlanNotice[] {
+  const volumes = journeys.flatMap((journey) => journey.volumes);
+  return volumes
+    .filter((volume) => !selected.has(volume.id))
+    .map((volume) => ({
+      level: 'warning',
+      code: 'volume-left-empty',
+      message: `${volume.name} was not chosen: its partition is made but stays empty.`,
+    }));
+}
