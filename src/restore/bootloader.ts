@@ -20,6 +20,8 @@ export interface BootLoaderRequest {
   readonly partitions: readonly SystemPartition[];
   /** True when this machine was started by EFI and a boot entry is wished for. */
   readonly bootEntry: boolean;
+  /** The time the tools of FAT shall think it is, so that doing it twice gives the same bytes. */
+  readonly time: Date;
   readonly run: typeof run;
   readonly notice: (notice: Notice) => void;
 }
@@ -62,11 +64,12 @@ function describe(partition: SystemPartition): string {
 /** Copies what is missing; the paths of the files under /EFI afterwards. */
 async function ensureFallback(
   partition: SystemPartition,
-  { run, notice }: BootLoaderRequest,
+  { run, notice, time }: BootLoaderRequest,
 ): Promise<readonly string[]> {
   // mtools works inside an image at an offset and needs no driver in the kernel.
   const image = ['-i', `${partition.path}@@${partition.offset}`];
-  const options = { env: { MTOOLS_SKIP_CHECK: '1' } };
+  const seconds = String(Math.floor(time.getTime() / 1000));
+  const options = { env: { MTOOLS_SKIP_CHECK: '1', SOURCE_DATE_EPOCH: seconds, TZ: 'UTC' } };
   const files = (
     await run('mdir', [...image, '-/', '-b', '::/EFI'], { ...options, okStatuses: [0, 1] })
   ).stdout

@@ -1,7 +1,7 @@
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Growth } from '../filesystem/filesystem.ts';
 import { RemetalError } from '../errors/index.ts';
-import { run } from '../system/index.ts';
+import { run as runProgram } from '../system/index.ts';
 import { withLoop, withMount, type VolumePlace } from './mounting.ts';
 
 export interface GrowRequest {
@@ -11,6 +11,8 @@ export interface GrowRequest {
   readonly place: VolumePlace;
   /** The time the tools of ext shall think it is, so that growing twice gives the same bytes. */
   readonly time: Date;
+  /** How programs are run; for tests. */
+  readonly run?: typeof runProgram;
   readonly signal?: AbortSignal;
 }
 
@@ -30,7 +32,7 @@ export async function grow(request: GrowRequest): Promise<void> {
   await device.flush();
 }
 
-async function growExt({ place, time, signal }: GrowRequest): Promise<void> {
+async function growExt({ place, time, signal, run = runProgram }: GrowRequest): Promise<void> {
   const seconds = String(Math.floor(time.getTime() / 1000));
   const options = {
     env: { E2FSPROGS_FAKE_TIME: seconds, E2FSCK_TIME: seconds, E2FSPROGS_SKIP_PROGRESS: '1' },
@@ -44,7 +46,7 @@ async function growExt({ place, time, signal }: GrowRequest): Promise<void> {
   });
 }
 
-async function growXfs({ place, signal }: GrowRequest): Promise<void> {
+async function growXfs({ place, signal, run = runProgram }: GrowRequest): Promise<void> {
   // nouuid: the volume this one is an image of may be mounted on this very machine.
   await withMount(place, ['nouuid'], async (folder) => {
     await run('xfs_growfs', ['-d', folder], signal === undefined ? {} : { signal });

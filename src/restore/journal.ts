@@ -34,10 +34,10 @@ export const journalStateSchema = z.strictObject({
   step: count,
   /** In a step that streams a volume: groups before this one are written. */
   group: count,
-  /** The volume whose growth has begun and not ended; its bytes are no longer those of the set. */
-  growing: z.string().nullable(),
-  /** True when everything that was written has been read back and agreed. */
-  verified: z.boolean(),
+  /** The volume that is being grown or made bootable; its bytes are no longer those of the set. */
+  changing: z.string().nullable(),
+  /** Volumes that were read back and agreed. */
+  verified: z.array(z.string()),
   /** Groups left as zeros, in runs: volume, first group, number of groups, reason. */
   damage: z.array(z.tuple([z.string(), count, count.min(1), z.string()])),
 });

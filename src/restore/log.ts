@@ -55,11 +55,11 @@ export function logText(facts: LogFacts): string {
     ...facts.lines,
   ];
   if (report !== null) {
-    out.push(
-      `plan ${report.planHash}`,
-      `written ${report.writtenBytes} bytes in ${report.seconds.toFixed(1)} s`,
-    );
-    out.push(report.verified ? 'read back and compared: equal' : 'not read back');
+    const { readBack } = report;
+    const writing = report.seconds - (readBack?.seconds ?? 0);
+    out.push(`plan ${report.planHash}`, `written ${rateText(report.writtenBytes, writing)}`);
+    if (readBack !== null) out.push(`read back ${rateText(readBack.bytes, readBack.seconds)}`);
+    out.push(report.verified ? 'read back and compared: equal' : 'not read back whole');
     if (report.resumedAt !== null) out.push(`went on at step ${report.resumedAt} of an interrupted restore`);
     for (const damage of report.damage) {
       const bytes = damage.extents.reduce((sum, extent) => sum + extent.length, 0);
@@ -71,6 +71,11 @@ export function logText(facts: LogFacts): string {
   if (facts.failure !== null) out.push(`failed: ${facts.failure}`);
   out.push(`finished ${facts.finishedAt.toISOString()}`, '');
   return out.join('\n');
+}
+
+function rateText(bytes: number, seconds: number): string {
+  const rate = seconds > 0 ? ` (${(bytes / seconds / 1e6).toFixed(0)} MB/s)` : '';
+  return `${bytes} bytes in ${seconds.toFixed(1)} s${rate}`;
 }
 
 /** A restored volume that might hold the folder for logs. */

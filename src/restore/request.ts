@@ -30,9 +30,15 @@ export interface PlanInput {
 /** How a restore ended. */
 export interface RestoreReport {
   readonly planHash: string;
+  /** By this run: after a resume, what was written before is not counted. */
   readonly writtenBytes: number;
+  /** Of the whole run. */
   readonly seconds: number;
+  /** True when everything that was written was read back and compared. */
   readonly verified: boolean;
+  /** The reading back of this run; null where none was asked for. `seconds` of the run include it. */
+  readonly readBack: { readonly bytes: number; readonly seconds: number } | null;
+  /** The step of the plan, counted from 0, that an interrupted restore was taken up at. */
   readonly resumedAt: number | null;
   /** Records that could not be read, and what they held. Empty for a restore without exceptions. */
   readonly damage: readonly {

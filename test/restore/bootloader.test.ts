@@ -14,6 +14,7 @@ import { restoreBootLoaders } from '../../src/restore/bootloader.ts';
 import { run, type RunResult } from '../../src/system/index.ts';
 import type { Notice } from '../../src/progress/index.ts';
 
+const time = new Date('2031-02-03T04:05:06Z');
 const guid = '0b1f7a52-57ab-4a4e-9c11-5a9f3ec0aa01';
 const lost = 'ffffffff-57ab-4a4e-9c11-5a9f3ec0aa02';
 
@@ -131,7 +132,7 @@ requires('mkfs.fat', 'mcopy')(
     });
     const partition = { path: image, bootable: false, offset: 1 << 20, number: 1, guid };
     const { notices, notice } = collected();
-    await restoreBootLoaders({ partitions: [partition], bootEntry: true, run, notice });
+    await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
     const type = (path: string): string =>
       execFileSync('mtype', ['-i', `${image}@@1M`, `::${path}`], { encoding: 'utf8' });
     t.is(type('/EFI/BOOT/BOOTX64.EFI'), 'a shim');
@@ -141,7 +142,7 @@ requires('mkfs.fat', 'mcopy')(
       ['fallback-loader'],
     );
     const after = readFileSync(image);
-    await restoreBootLoaders({ partitions: [partition], bootEntry: true, run, notice });
+    await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
     t.true(readFileSync(image).equals(after));
   },
 );
@@ -152,8 +153,8 @@ requires('mkfs.fat', 'mcopy')(
     const image = systemPartition(temporary(t), { '/EFI/tools/notes.txt': 'x' });
     const { notices, notice } = collected();
     const partition = { path: image, bootable: true, offset: 1 << 20, number: 1, guid };
-    await restoreBootLoaders({ partitions: [partition], bootEntry: true, run, notice });
-    await restoreBootLoaders({ partitions: [{ ...partition, offset: 0 }], bootEntry: true, run, notice });
+    await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
+    await restoreBootLoaders({ partitions: [{ ...partition, offset: 0 }], bootEntry: true, time, run, notice });
     t.deepEqual(
       notices.map((each) => each.code),
       ['no-efi-loader', 'no-efi-loader'],
@@ -187,7 +188,7 @@ test('the calls that write a boot entry', async (t) => {
     blkid: `${guid}\n`,
   });
   const { notices, notice } = collected();
-  const done = await restoreBootLoaders({ partitions: [disk], bootEntry: true, run: fake, notice });
+  const done = await restoreBootLoaders({ partitions: [disk], bootEntry: true, time, run: fake, notice });
   t.deepEqual(done.entries, ['debian']);
   t.deepEqual(notices, []);
   t.deepEqual(calls.slice(1), [
@@ -201,13 +202,13 @@ test('the calls that write a boot entry', async (t) => {
 test('no entry is written when it is not wished for, and a failing tool is a notice', async (t) => {
   const quiet = fakeRun({ mdir: listing });
   const { notices, notice } = collected();
-  await restoreBootLoaders({ partitions: [disk], bootEntry: false, run: quiet.run, notice });
+  await restoreBootLoaders({ partitions: [disk], bootEntry: false, time, run: quiet.run, notice });
   t.is(quiet.calls.length, 1);
   const failing: typeof run = (program, args) =>
     program === 'mdir'
       ? quiet.run(program, args)
       : Promise.reject(new Error('EFI variables are not supported'));
-  await restoreBootLoaders({ partitions: [disk], bootEntry: true, run: failing, notice });
+  await restoreBootLoaders({ partitions: [disk], bootEntry: true, time, run: failing, notice });
   t.is(notices.length, 1);
   t.regex(notices[0]!.message, /EFI variables are not supported/);
 });

@@ -18,7 +18,7 @@ const set = '6f1f8d0e-1d6b-4b5d-9a55-0d8a3c1c9b11';
 const asked = { plan, set, startAnew: false };
 
 function state(fields: Partial<JournalState> = {}): JournalState {
-  return { plan, set, step: 0, group: 0, growing: null, verified: false, damage: [], ...fields };
+  return { plan, set, step: 0, group: 0, changing: null, verified: [], damage: [], ...fields };
 }
 
 function memoryStore(bytes = Buffer.alloc(journalSize)): JournalStore & { bytes: Buffer } {

@@ -33,6 +33,7 @@ test('the log says what was done, what is damaged and how it ended', (t) => {
       writtenBytes: 12,
       seconds: 3,
       verified: true,
+      readBack: { bytes: 12, seconds: 1 },
       resumedAt: 2,
       damage: [
         {

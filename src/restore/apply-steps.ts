@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { slice } from '../disk/slice.ts';
+import { RemetalError } from '../errors/index.ts';
+import { drivers, type Growth } from '../filesystem/index.ts';
+import { tableWrites } from '../layout/index.ts';
+import { commit, note, type RestoreRun } from './apply-run.ts';
+import { placementsOf, targetOf } from './apply-targets.ts';
+import { readBackBoot, readBackBytes, readBackVolume, withoutJournal } from './apply-verify.ts';
+import { streamVolume } from './apply-volume.ts';
+import { inSectors } from './apply-writer.ts';
+import { restoreBootLoaders } from './bootloader.ts';
+import { grow } from './grow.ts';
+import type { EfiStep, GrowStep, Plan, PlanStep, TableStep, VolumeStep, WipeStep } from './plan-document.ts';
+
+/** Does one step of the plan. Everything it wrote is durable when it resolves. */
+export async function doStep(restore: RestoreRun, step: PlanStep, from: number): Promise<void> {
+  switch (step.kind) {
+    case 'wipe':
+      return await wipe(restore, step);
+    case 'volume':
+      return await streamVolume(restore, step, { from, commits: true });
+    case 'boot':
+      await streamVolume(restore, step, { from, commits: true });
+      if (restore.verify) await readBackBoot(restore, step);
+      return;
+    case 'grow':
+      return await changing(restore, step.volume, () => growVolume(restore, step));
+    case 'table':
+      return await writeTable(restore, step);
+    case 'efi':
+      return await changing(restore, step.volume, () => makeBootable(restore, step));
+    case 'clear':
+      await readBackRest(restore);
+      await restore.writer.zero(placementsOf(restore.targets, [step]), 0, bytesOf(restore, step));
+      return await restore.writer.barrier();
+  }
+}
+
+function bytesOf({ targets }: RestoreRun, run: { readonly disk: string; readonly count: number }): number {
+  return run.count * targetOf(targets, run.disk).device.sectorSize;
+}
+
+async function wipe(restore: RestoreRun, step: WipeStep): Promise<void> {
+  const { journal } = restore.plan;
+  const kept = journal?.disk === step.disk ? { start: journal.start, length: journal.count } : null;
+  for (const { start, length } of withoutJournal(step.ranges, kept)) {
+    const place = { disk: step.disk, start, count: length };
+    await restore.writer.zero(placementsOf(restore.targets, [place]), 0, bytesOf(restore, place));
+  }
+  await restore.writer.barrier();
+}
+
+function volumeStepOf(plan: Plan, volume: string): VolumeStep {
+  const found = plan.steps.find((step) => step.kind === 'volume' && step.volume === volume);
+  if (found?.kind !== 'volume') {
+    throw new RemetalError('internal', `The plan changes the volume ${volume}, which it does not write`);
+  }
+  return found;
+}
+
+/**
+ * Lets a tool change a volume in place. The tool may be cut off at any point, so the journal says
+ * beforehand that the volume is being changed; taken up again, it is first written anew from the set.
+ */
+async function changing(restore: RestoreRun, volume: string, change: () => Promise<void>): Promise<void> {
+  const step = volumeStepOf(restore.plan, volume);
+  if (restore.state.changing === volume) {
+    restore.state = { ...restore.state, verified: restore.state.verified.filter((id) => id !== volume) };
+    await streamVolume(restore, step, { from: 0, commits: false });
+  }
+  await readBack(restore, step);
+  await commit(restore, { changing: volume });
+  await change();
+  restore.state = { ...restore.state, changing: null };
+}
+
+async function readBack(restore: RestoreRun, step: VolumeStep): Promise<void> {
+  if (!restore.verify || restore.state.verified.includes(step.volume)) return;
+  if (wasChanged(restore, step.volume)) {
+    note(restore, {
+      level: 'warning',
+      code: 'not-read-back',
+      message: `${step.name} was grown before reading back was asked for and cannot be compared any more`,
+    });
+    return;
+  }
+  await restore.writer.barrier();
+  await readBackVolume(restore, step);
+  restore.state = { ...restore.state, verified: [...restore.state.verified, step.volume] };
+}
+
+/** True when a step before the present one has changed the volume since it was written. */
+function wasChanged({ plan, state }: RestoreRun, volume: string): boolean {
+  return plan.steps
+    .slice(0, state.step)
+    .some((step) => (step.kind === 'grow' || step.kind === 'efi') && step.volume === volume);
+}
+
+/** Reads back every volume that has not been yet. */
+export async function readBackRest(restore: RestoreRun): Promise<void> {
+  for (const step of restore.plan.steps) if (step.kind === 'volume') await readBack(restore, step);
+}
+
+/** True when nothing that should have been read back is left. */
+export function allReadBack({ plan, state, verify }: RestoreRun): boolean {
+  return verify && plan.steps.every((step) => step.kind !== 'volume' || state.verified.includes(step.volume));
+}
+
+async function growVolume(restore: RestoreRun, step: GrowStep): Promise<void> {
+  const { device, identity } = targetOf(restore.targets, step.disk);
+  const { sectorSize } = device;
+  const place = {
+    path: identity.path,
+    offset: step.start * sectorSize,
+    size: step.count * sectorSize,
+    sectorSize,
+  };
+  restore.reporter.progress({ phase: 'grow', volume: step.name, doneBytes: 0, totalBytes: place.size });
+  await grow({
+    growth: growthOf(step),
+    device,
+    place,
+    time: new Date(restore.plan.set.createdAt),
+    run: restore.run,
+    ...(restore.signal === undefined ? {} : { signal: restore.signal }),
+  });
+  restore.reporter.progress({
+    phase: 'grow',
+    volume: step.name,
+    doneBytes: place.size,
+    totalBytes: place.size,
+  });
+}
+
+function growthOf(step: GrowStep): Growth {
+  if (step.by !== 'header') return { by: step.by };
+  const driver = drivers.find(({ family, growth }) => growth?.by === 'header' && family === step.filesystem);
+  if (driver?.growth === undefined) {
+    throw new RemetalError('internal', `The plan grows ${step.name} in a way this program does not know`);
+  }
+  return driver.growth;
+}
+
+/**
+ * Writes a part of the partition table. Where it is less than whole sectors, what else is in them stays.
+ *
+ * @throws `plan-mismatch` when the table comes out different from what the plan was made with.
+ */
+async function writeTable(restore: RestoreRun, step: TableStep): Promise<void> {
+  const { device } = targetOf(restore.targets, step.disk);
+  const { sectorSize } = device;
+  const planned = restore.plan.targets.find((target) => target.disk === step.disk);
+  const part = planned && tableWrites(planned.table, device).find((write) => write.offset === step.offset);
+  const digest = part && `sha256:${createHash('sha256').update(part.bytes).digest('hex')}`;
+  if (part === undefined || digest !== step.digest) {
+    throw new RemetalError('plan-mismatch', `The plan's ${step.what} is not what its partition table gives`, {
+      hint: 'Make the plan anew with the program that restores.',
+      facts: { disk: step.disk, offset: step.offset },
+    });
+  }
+  const sectors = Buffer.alloc(step.count * sectorSize);
+  const offset = step.start * sectorSize;
+  await device.read(sectors, offset);
+  part.bytes.copy(sectors, step.offset - offset);
+  try {
+    await device.write(sectors, offset);
+  } catch (error) {
+    throw inSectors(error, device, offset, sectors.length);
+  }
+  await device.flush();
+  if (restore.verify) await readBackBytes(restore, device, sectors, offset);
+}
+
+async function makeBootable(restore: RestoreRun, step: EfiStep): Promise<void> {
+  const { device, identity } = targetOf(restore.targets, step.disk);
+  const table = restore.plan.targets.find((target) => target.disk === step.disk)?.table;
+  const partition =
+    table?.kind === 'gpt' ? table.partitions.find((each) => each.number === step.partition) : undefined;
+  await device.flush();
+  await restoreBootLoaders({
+    partitions: [
+      {
+        path: identity.path,
+        bootable: identity.transport !== 'file',
+        offset: step.start * device.sectorSize,
+        number: step.partition,
+        guid: partition?.guid ?? null,
+      },
+    ],
+    bootEntry: step.bootEntry,
+    time: new Date(restore.plan.set.createdAt),
+    run: restore.run,
+    notice: (notice) => note(restore, notice),
+  });
+  await device.flush();
+}
+
+/** The file system on a volume as it stands on the target, looked at through its first segment run. */
+export function restoredVolume(restore: RestoreRun, step: VolumeStep): ReturnType<typeof slice> | null {
+  const places = placementsOf(restore.targets, step.segments);
+  const [only] = places;
+  return only === undefined || places.length > 1 ? null : slice(only.device, only.offset, only.length);
+}

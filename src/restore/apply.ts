@@ -1,0 +1,236 @@
+import { GroupIndex, type SetReader } from '../archive/index.ts';
+import { bufferPool } from '../disk/buffers.ts';
+import type { Extent } from '../bytes/index.ts';
+import { normalize } from '../bytes/index.ts';
+import { RemetalError } from '../errors/index.ts';
+import { detect, type AffectedFile } from '../filesystem/index.ts';
+import type { Notice, Reporter } from '../progress/index.ts';
+import { run as runProgram } from '../system/index.ts';
+import { commit, note, checkStopped, type CommitInterval, type RestoreRun } from './apply-run.ts';
+import { allReadBack, doStep, readBackRest, restoredVolume } from './apply-steps.ts';
+import { checkTogether, targetOf, type RestoreTargets } from './apply-targets.ts';
+import { VolumeWriter } from './apply-writer.ts';
+import { diskJournal, fileJournal, openJournal, type JournalState, type JournalStore } from './journal.ts';
+import type { Plan } from './plan-document.ts';
+import type { RestoreReport } from './request.ts';
+
+export interface ApplyOptions {
+  readonly reader: SetReader;
+  readonly targets: RestoreTargets;
+  /** From `journalStore`; null restores without one, and what is interrupted starts from the beginning. */
+  readonly journal: JournalStore | null;
+  /** Give up what an interrupted restore left in the journal. */
+  readonly startAnew?: boolean;
+  /** Read everything back and compare it. */
+  readonly verify: boolean;
+  /** At a record that cannot be read: `stop` throws its error, `go-on` leaves zeros and lists the files. */
+  readonly onDamage: 'stop' | 'go-on';
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal;
+  /** 256 MiB or 5 s by default. */
+  readonly interval?: CommitInterval;
+  /** How programs are run; for tests. */
+  readonly run?: typeof runProgram;
+}
+
+/** Writes go out in pieces of this size, as many at a time as the thread pool has threads. */
+const writeSize = 4 * 1024 * 1024;
+const writesInFlight = 4;
+
+const usualInterval: CommitInterval = { bytes: 256 * 1024 * 1024, milliseconds: 5000 };
+
+/** Where the journal of a plan is kept: in `file` when one is named, else on the disk the plan names; null when neither. */
+export function journalStore(plan: Plan, targets: RestoreTargets, file: string | null): JournalStore | null {
+  if (file !== null) return fileJournal(file);
+  if (plan.journal === null) return null;
+  const { device } = targetOf(targets, plan.journal.disk);
+  return diskJournal(device, plan.journal.start * device.sectorSize);
+}
+
+/**
+ * Does the steps of a plan, in order, and nothing else. Interrupted at any moment and called again
+ * with the same plan and journal it goes on at the last committed point and ends in the same bytes.
+ * A restore with damage resolves; its caller ends with `restore-incomplete`.
+ *
+ * @throws `plan-mismatch`, `target-changed`, `target-not-found`, `journal-foreign` before anything is
+ *   written; `disk-gone`, `disk-write-failed`, `verify-mismatch`, `interrupted`, `program-failed` and
+ *   whatever the set throws later, with the journal intact.
+ */
+export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreReport> {
+  const { reader, targets } = options;
+  const startedAt = performance.now();
+  checkTogether(plan, reader, targets);
+  const journal =
+    options.journal === null
+      ? null
+      : await openJournal(options.journal, {
+          plan: plan.hash,
+          set: plan.set.id,
+          startAnew: options.startAnew === true,
+        });
+  const pool = bufferPool(slabSizeFor(reader), writesInFlight);
+  const indexes = new Map<string, GroupIndex>();
+  const notices: Notice[] = [];
+  const fresh: JournalState = {
+    plan: plan.hash,
+    set: plan.set.id,
+    step: 0,
+    group: 0,
+    changing: null,
+    verified: [],
+    damage: [],
+  };
+  const restore: RestoreRun = {
+    plan,
+    reader,
+    targets,
+    writer: new VolumeWriter(pool),
+    pool,
+    journal,
+    interval: options.interval ?? usualInterval,
+    verify: options.verify,
+    onDamage: options.onDamage,
+    reporter: options.reporter,
+    notices,
+    signal: options.signal,
+    run: options.run ?? runProgram,
+    index(volume) {
+      let index = indexes.get(volume);
+      if (index === undefined) indexes.set(volume, (index = indexOf(reader, volume)));
+      return index;
+    },
+    state: journal?.found ?? fresh,
+    doneBytes: 0,
+    readBackBytes: 0,
+    readBackSeconds: 0,
+  };
+  tellUnreadable(restore);
+  const resumedAt = await start(restore);
+  for (let step = restore.state.step; step < plan.steps.length; step++) {
+    checkStopped(restore);
+    const next = plan.steps[step]!;
+    await doStep(restore, next, restore.state.step === step ? restore.state.group : 0);
+    // After the last step the place of the journal holds what it shall hold.
+    if (next.kind !== 'clear') await commit(restore, { step: step + 1, group: 0 });
+  }
+  await readBackRest(restore);
+  const damage = await damageOf(restore);
+  await journal?.remove(null);
+  options.reporter.progress({ phase: 'finish', doneBytes: plan.bytes, totalBytes: plan.bytes });
+  return {
+    planHash: plan.hash,
+    writtenBytes: restore.writer.writtenBytes,
+    seconds: (performance.now() - startedAt) / 1000,
+    verified: allReadBack(restore),
+    readBack: options.verify ? { bytes: restore.readBackBytes, seconds: restore.readBackSeconds } : null,
+    resumedAt,
+    damage,
+    notices: notices.map(({ code, message }) => ({ code, message })),
+  };
+}
+
+/** A whole group is read back into one buffer, so none may be smaller than the largest group. */
+function slabSizeFor(reader: SetReader): number {
+  return Math.max(writeSize, ...[...reader.maps.values()].map((map) => map.groupSize));
+}
+
+function indexOf(reader: SetReader, volume: string): GroupIndex {
+  const map = reader.maps.get(volume);
+  if (map === undefined) throw new RemetalError('internal', `The set holds no volume ${volume}`);
+  return new GroupIndex(map);
+}
+
+/** Goes on where the journal points, or makes its first entry; the step that is gone on from, or null. */
+async function start(restore: RestoreRun): Promise<number | null> {
+  const { plan, journal, state } = restore;
+  if (journal?.found === null || journal === null) {
+    if (journal === null) {
+      note(restore, {
+        level: 'warning',
+        code: 'no-journal',
+        message: 'This restore keeps no journal: should it be interrupted, it starts from the beginning',
+      });
+    }
+    await commit(restore, {});
+    return null;
+  }
+  if (state.step > plan.steps.length) {
+    throw new RemetalError('journal-foreign', 'The journal speaks of steps that the plan does not have', {
+      facts: { step: state.step, steps: plan.steps.length },
+    });
+  }
+  for (const step of plan.steps.slice(0, state.step)) {
+    if (step.kind === 'volume' || step.kind === 'boot')
+      restore.doneBytes += restore.index(step.volume).plainBytes;
+  }
+  note(restore, {
+    level: 'info',
+    code: 'resumed',
+    message: `An interrupted restore is taken up at step ${state.step + 1} of ${plan.steps.length}`,
+  });
+  return state.step;
+}
+
+/** What the backup could not read is zeros in the set, and so it will be here. */
+function tellUnreadable(restore: RestoreRun): void {
+  for (const step of restore.plan.steps) {
+    if (step.kind !== 'volume' && step.kind !== 'boot') continue;
+    const totals = restore.reader.totals?.volumes.find(({ volume }) => volume === step.volume);
+    const bytes = (totals?.unreadable ?? []).reduce((sum, extent) => sum + extent.length, 0);
+    if (bytes === 0) continue;
+    note(restore, {
+      level: 'warning',
+      code: 'unreadable-at-backup',
+      message: `${bytes} bytes of ${step.name} could not be read when it was backed up and are zeros`,
+      facts: { volume: step.volume, extents: totals?.unreadable },
+    });
+  }
+}
+
+/** The damage of all volumes with the files it hits, found by walking what was restored. */
+async function damageOf(restore: RestoreRun): Promise<RestoreReport['damage']> {
+  const found: RestoreReport['damage'][number][] = [];
+  for (const step of restore.plan.steps) {
+    if (step.kind !== 'volume' && step.kind !== 'boot') continue;
+    const runs = restore.state.damage.filter(([volume]) => volume === step.volume);
+    if (runs.length === 0) continue;
+    const index = restore.index(step.volume);
+    const extents = normalize(
+      runs.flatMap(([, first, count]) =>
+        Array.from({ length: count }, (_, i) => index.groupExtents(first + i)).flat(),
+      ),
+    );
+    found.push({
+      volume: step.name,
+      extents,
+      files: step.kind === 'volume' ? await filesHit(restore, step, extents) : [],
+      reason: [...new Set(runs.map(([, , , reason]) => reason))].join(', '),
+    });
+  }
+  return found;
+}
+
+async function filesHit(
+  restore: RestoreRun,
+  step: Parameters<typeof restoredVolume>[1],
+  extents: readonly Extent[],
+): Promise<readonly AffectedFile[]> {
+  try {
+    const volume = restoredVolume(restore, step);
+    const filesystem = volume === null ? null : await detect(volume);
+    if (filesystem?.filesIn !== undefined) return await filesystem.filesIn(extents);
+  } catch (error) {
+    note(restore, {
+      level: 'warning',
+      code: 'files-unknown',
+      message: `The files hit in ${step.name} could not be found out: ${error instanceof Error ? error.message : String(error)}`,
+    });
+    return [];
+  }
+  note(restore, {
+    level: 'warning',
+    code: 'files-unknown',
+    message: `The files hit in ${step.name} are not known: its file system cannot be asked`,
+  });
+  return [];
+}
