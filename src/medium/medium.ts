@@ -1,11 +1,14 @@
 /**
  * A medium: where backup sets live. A set on a medium is one or more parts (files, cartridges); a
  * part is a sequence of records; a record is one whole tar member (header and payload, padded to
- * 512) and on tape exactly one block.
+ * 512) and on tape exactly one block. A member is a pax extended header (type `x`), its text, a ustar
+ * header (type `0`) and the content; the medium reads no more of it than these sizes.
  *
  * Contract, checked by `test/contract/medium.ts`:
  * - `append` keeps the whole record or nothing of it. `'end-of-medium'` is a value: the record was
  *   not kept, the part can still take `trailer` records, and the caller goes on with `nextPart`.
+ * - When `append` has resolved the pieces may be used again; the place it gave stays true.
+ * - The medium ends every part with the two zero blocks that end a tar.
  * - Nothing written is a set before `commit` has returned; what an interrupted backup leaves is
  *   listed with `complete: false` and never mistaken for a set.
  * - `commit` has made everything durable when it returns.
@@ -23,8 +26,18 @@ export interface Medium {
   close(): Promise<void>;
 }
 
+/** Bytes of the record that closes a part: the last of every part, so that it is found from the end. */
+export const closingRecordSize = 4096;
+
+/** How the tar name of the record that closes a whole set ends; a part that goes on closes with another. */
+export const closingRecordSuffix = '.end.json';
+
+/** What a set may be called on a medium. */
+export const setNamePattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
+
 export interface SetOnMedium {
   readonly name: string;
+  /** True when it was committed, every part is there and the last one is closed. */
   readonly complete: boolean;
   readonly parts: number;
   /** Bytes it takes on the medium. */
@@ -49,13 +62,25 @@ export interface RecordSink {
 }
 
 export interface RecordSource {
-  /** Parts that are there. */
+  /** Parts of the set, the missing ones counted too. */
   readonly parts: number;
-  /** The next record of the current part, or null at its end. A torn last record is `set-truncated`. */
+  /** Numbers of parts that are not there, from 0; going to one is `part-missing`. */
+  readonly missing: readonly number[];
+  /** False for what an interrupted backup left. */
+  readonly committed: boolean;
+  /** Bytes on the medium. */
+  readonly bytes: number;
+  /** Where the record last returned begins, or where `next` met damage. */
+  readonly place: RecordPlace;
+  /**
+   * The next record of the current part, or null at its end. The buffer is the caller's for good.
+   * A torn last record is `set-truncated`. Where no record begins, `record-damaged`; called again it
+   * goes on at the next place in the part that looks like one.
+   */
   next(): Promise<Buffer | null>;
   /** Goes to a place; the next `next()` reads there. */
   seek(place: RecordPlace): Promise<void>;
-  /** The last record of the last part, from which a reader finds everything else; null where there is none. */
+  /** The record that closes the last part, from which a reader finds everything else; null where there is none. */
   last(): Promise<Buffer | null>;
   close(): Promise<void>;
 }

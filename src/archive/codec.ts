@@ -1,0 +1,36 @@
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { RemetalError } from '../errors/index.ts';
+
+/**
+ * zstd on the thread pool. The output chunk is made as large as the whole result can be: with Node's
+ * default of 16 KiB a group takes dozens of trips to the pool and twice the time (measured).
+ */
+export function compress(plain: Uint8Array, level: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 0 },
+      chunkSize: Math.max(4096, plain.length + (plain.length >>> 8) + 128),
+      pledgedSrcSize: plain.length,
+    };
+    zstdCompress(plain, options, (error, stored) => {
+      if (error === null) resolve(stored);
+      else reject(new RemetalError('internal', 'Data could not be compressed.', { cause: error }));
+    });
+  });
+}
+
+/** The plain bytes of a zstd frame, at most `length` of them; null when it is damaged or holds more. */
+export function decompress(stored: Uint8Array, length: number): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const options = { chunkSize: Math.max(4096, length), maxOutputLength: Math.max(1, length) };
+    zstdDecompress(stored, options, (error, plain) => resolve(error === null ? plain : null));
+  });
+}
+
+let zeros = Buffer.alloc(64 * 1024);
+
+/** True when every byte is zero; stops at the first that is not. */
+export function isAllZero(bytes: Uint8Array): boolean {
+  if (zeros.length < bytes.length) zeros = Buffer.alloc(bytes.length);
+  return zeros.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;
+}

@@ -1,0 +1,129 @@
+import type { Extent } from '../bytes/index.ts';
+import { compress, isAllZero } from './codec.ts';
+import { sumOf, sumOfZeros } from './record.ts';
+import type { RecordStream } from './record-stream.ts';
+import type { ChecksumTable } from './tables.ts';
+
+/** One group on its way to the medium. */
+export interface PendingGroup {
+  readonly plain: Uint8Array;
+  readonly unreadable: readonly Extent[];
+  readonly release: () => void;
+  readonly kind: 'control' | 'data';
+  readonly volume: number;
+  readonly index: number;
+  readonly extents: readonly Extent[];
+  /** Called when its record of so many bytes has been given to the medium. */
+  readonly stored: (bytes: number, zero: boolean) => void;
+}
+
+export interface PipelineOptions {
+  readonly stream: RecordStream;
+  readonly level: number;
+  readonly checksums: ChecksumTable;
+}
+
+/** Groups in work at once: enough for the four threads of the pool and the next in line. */
+const maxGroups = 8;
+/** Plain bytes in work at once. */
+const maxBytes = 32 * 1024 * 1024;
+
+const nothing = new Uint8Array(0);
+
+interface Job {
+  readonly group: PendingGroup;
+  readonly sum: Buffer;
+  readonly zero: boolean;
+  /** What zstd made of it; null where it is stored plain or as zeros. */
+  readonly packed: Promise<Buffer | null>;
+}
+
+/**
+ * Hashes on the calling thread, compresses on the thread pool, appends in order. Bounded: `push`
+ * waits while too much is in work. A failure comes out of the next call, and every call after it.
+ */
+export class GroupPipeline {
+  readonly #options: PipelineOptions;
+  readonly #queue: Job[] = [];
+  #bytes = 0;
+  #pump: Promise<void> | null = null;
+  #failure: { error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the next group; resolves when there is room for another. */
+  async push(group: PendingGroup): Promise<void> {
+    this.#throwFailure();
+    const { plain } = group;
+    const zero = isAllZero(plain);
+    const sum = zero ? sumOfZeros(plain.length) : sumOf(plain);
+    this.#queue.push({ group, sum, zero, packed: zero ? released(group) : this.#pack(group) });
+    this.#bytes += plain.length;
+    this.#pump ??= this.#run().catch((error: unknown) => {
+      this.#failure = { error };
+      this.#pump = null;
+      this.#wake?.();
+    });
+    while (this.#failure === null && (this.#queue.length >= maxGroups || this.#bytes >= maxBytes)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#throwFailure();
+  }
+
+  async #pack(group: PendingGroup): Promise<Buffer | null> {
+    if (this.#options.level === 0) return null;
+    const packed = await compress(group.plain, this.#options.level);
+    if (packed.length >= group.plain.length) return null;
+    group.release();
+    return packed;
+  }
+
+  async #run(): Promise<void> {
+    for (let job = this.#queue[0]; job !== undefined; job = this.#queue[0]) {
+      const packed = await job.packed;
+      await this.#append(job, packed);
+      this.#queue.shift();
+      this.#bytes -= job.group.plain.length;
+      this.#wake?.();
+    }
+    this.#pump = null;
+  }
+
+  async #append({ group, sum, zero }: Job, packed: Buffer | null): Promise<void> {
+    const { stream, checksums } = this.#options;
+    const { kind, volume, index, extents, unreadable, plain } = group;
+    const codec = zero ? 'zeros' : packed === null ? 'plain' : 'zstd';
+    const before = stream.stored;
+    const payload = zero ? nothing : (packed ?? plain);
+    await stream.append({ kind, volume, index, extents, unreadable, codec, plainLength: plain.length, sum }, payload);
+    if (codec === 'plain') group.release();
+    checksums.push(sum);
+    group.stored(stream.stored - before, zero);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** Waits until everything has been given to the medium. */
+  async drain(): Promise<void> {
+    await this.#pump;
+    this.#throwFailure();
+  }
+
+  /** Waits until nothing is in work any more, however it ended. */
+  async stop(): Promise<void> {
+    await this.#pump;
+    await Promise.allSettled(this.#queue.map((job) => job.packed));
+  }
+}
+
+function released(group: PendingGroup): Promise<null> {
+  group.release();
+  return Promise.resolve(null);
+}

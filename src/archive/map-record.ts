@@ -1,0 +1,140 @@
+import { readUint, VarintReader, VarintWriter, writeUint, type Extent } from '../bytes/index.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
+import { checkMap } from './map.ts';
+import type { VolumeMap } from './set.ts';
+import { formatVersion, tablePieceLength } from './structures.ts';
+
+/** A block map as it stands in a set. */
+export interface StoredMap {
+  readonly map: VolumeMap;
+  /** Ordinal of group 0. */
+  readonly firstOrdinal: number;
+}
+
+const magic = 'RMTLMAP';
+const fixedLength = 56;
+/** Two varints of at most eight bytes. */
+const longestPair = 16;
+
+/** Lists are written one after the other; a piece begins each list anew, so that it can be read alone. */
+function pack(map: VolumeMap, control: VarintWriter, data: VarintWriter, at: { list: number; i: number }): number[] {
+  const counts = [0, 0];
+  const lists = [map.control, map.data];
+  const writers = [control, data];
+  for (; at.list < lists.length; at.list++, at.i = 0) {
+    let end = 0;
+    for (; at.i < lists[at.list]!.length; at.i++) {
+      if (fixedLength + 255 + control.length + data.length + longestPair > tablePieceLength) return counts;
+      const { start, length } = lists[at.list]![at.i]!;
+      writers[at.list]!.push((start - end) / map.blockSize);
+      writers[at.list]!.push(Math.ceil(length / map.blockSize));
+      end = start + length;
+      counts[at.list]!++;
+    }
+  }
+  return counts;
+}
+
+/** The pieces of a block map, each at most a table piece long. Byte table: docs/format.md, "Block map". */
+export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
+  const id = Buffer.from(map.volume, 'utf8');
+  if (id.length > 255) {
+    throw new RemetalError('field-range', 'Volume id is too long.', { facts: { volume: map.volume } });
+  }
+  const pieces: Buffer[] = [];
+  const at = { list: 0, i: 0 };
+  do {
+    const control = new VarintWriter();
+    const data = new VarintWriter();
+    const [controlCount, dataCount] = pack(map, control, data, at);
+    const head = Buffer.alloc(fixedLength);
+    head.write(magic, 0, 'latin1');
+    head[7] = formatVersion;
+    writeUint(head, 8, 4, pieces.length, 'map piece');
+    writeUint(head, 16, 8, map.size, 'volume size');
+    writeUint(head, 24, 4, map.blockSize, 'block size');
+    writeUint(head, 28, 4, map.groupSize, 'group size');
+    writeUint(head, 32, 8, firstOrdinal, 'first ordinal');
+    writeUint(head, 40, 4, controlCount!, 'control extents');
+    writeUint(head, 44, 4, dataCount!, 'data extents');
+    writeUint(head, 52, 4, id.length, 'volume id length');
+    pieces.push(Buffer.concat([head, id, control.bytes(), data.bytes()]));
+  } while (at.list < 2);
+  for (const piece of pieces) writeUint(piece, 12, 4, pieces.length, 'map pieces');
+  return pieces;
+}
+
+/** Pieces of the map that a piece belongs to, without reading more of it. */
+export function mapPieceCount(piece: Buffer): number {
+  return readUint(piece, 12, 4, 'map pieces');
+}
+
+function broken(why: string, cause?: unknown): RemetalError {
+  return new RemetalError('record-damaged', `Block map is damaged: ${why}.`, { cause });
+}
+
+function readExtents(reader: VarintReader, count: number, map: Omit<VolumeMap, 'control' | 'data'>): Extent[] {
+  if (count * 2 > reader.remaining) throw broken('extent count');
+  const out: Extent[] = [];
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const start = end + reader.next() * map.blockSize;
+    end = Math.min(start + reader.next() * map.blockSize, map.size);
+    out.push({ start, length: end - start });
+  }
+  return out;
+}
+
+/**
+ * The map of all its pieces, in order. Throws `record-damaged` when they do not fit together or
+ * break a rule, `set-too-new` for a later version, `set-encrypted` never.
+ */
+export function decodeMap(pieces: readonly Buffer[]): StoredMap {
+  const control: Extent[][] = [];
+  const data: Extent[][] = [];
+  let first: { facts: Omit<VolumeMap, 'control' | 'data'>; firstOrdinal: number } | null = null;
+  try {
+    for (const [number, piece] of pieces.entries()) {
+      const { facts, firstOrdinal, lists } = decodePiece(piece, number, pieces.length);
+      first ??= { facts, firstOrdinal };
+      if (JSON.stringify(first) !== JSON.stringify({ facts, firstOrdinal })) throw broken('pieces differ');
+      control.push(lists[0]);
+      data.push(lists[1]);
+    }
+    if (first === null) throw broken('no pieces');
+    const map: VolumeMap = { ...first.facts, control: control.flat(), data: data.flat() };
+    checkMap(map);
+    return { map, firstOrdinal: first.firstOrdinal };
+  } catch (error) {
+    throw isCoded(error, 'field-range') ? broken(error.message, error) : error;
+  }
+}
+
+function decodePiece(
+  piece: Buffer,
+  number: number,
+  count: number,
+): { facts: Omit<VolumeMap, 'control' | 'data'>; firstOrdinal: number; lists: [Extent[], Extent[]] } {
+  if (piece.length < fixedLength || piece.toString('latin1', 0, 7) !== magic) throw broken('no magic');
+  const runs = readUint(piece, 48, 4, 'runs');
+  if (piece[7] !== formatVersion || runs !== 0) {
+    throw new RemetalError('set-too-new', 'Block map is of a kind this version does not read.', {
+      hint: 'Use a newer Remetal.',
+      facts: { version: piece[7], runs },
+    });
+  }
+  if (readUint(piece, 8, 4, 'map piece') !== number || mapPieceCount(piece) !== count) throw broken('order of pieces');
+  const idLength = readUint(piece, 52, 4, 'volume id length');
+  if (idLength > 255 || fixedLength + idLength > piece.length) throw broken('volume id');
+  const facts = {
+    volume: piece.toString('utf8', fixedLength, fixedLength + idLength),
+    size: readUint(piece, 16, 8, 'volume size'),
+    blockSize: readUint(piece, 24, 4, 'block size'),
+    groupSize: readUint(piece, 28, 4, 'group size'),
+  };
+  const reader = new VarintReader(piece.subarray(fixedLength + idLength));
+  const control = readExtents(reader, readUint(piece, 40, 4, 'control extents'), facts);
+  const data = readExtents(reader, readUint(piece, 44, 4, 'data extents'), facts);
+  if (reader.remaining !== 0) throw broken('length');
+  return { facts, firstOrdinal: readUint(piece, 32, 8, 'first ordinal'), lists: [control, data] };
+}

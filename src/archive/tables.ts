@@ -1,0 +1,135 @@
+import { readUint, tarBlock, VarintReader, VarintWriter, writeUint } from '../bytes/index.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
+import type { RecordPlace } from '../medium/medium.ts';
+import { checksumLength, tablePieceLength } from './structures.ts';
+
+const slabLength = tablePieceLength;
+
+/** The table of checksums while it grows: 16 bytes a group, in slabs, so that growing copies nothing. */
+export class ChecksumTable {
+  readonly #slabs: Buffer[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  push(sum: Uint8Array): void {
+    const at = (this.#count * checksumLength) % slabLength;
+    if (at === 0) this.#slabs.push(Buffer.alloc(slabLength));
+    this.#slabs.at(-1)!.set(sum.subarray(0, checksumLength), at);
+    this.#count++;
+  }
+
+  /** The table in pieces; piece `n` begins with entry `n * slabLength / checksumLength`. */
+  pieces(): { firstEntry: number; bytes: Buffer }[] {
+    const perSlab = slabLength / checksumLength;
+    return this.#slabs.map((slab, i) => ({
+      firstEntry: i * perSlab,
+      bytes: slab.subarray(0, Math.min(slabLength, (this.#count - i * perSlab) * checksumLength)),
+    }));
+  }
+}
+
+interface Run {
+  readonly firstOrdinal: number;
+  readonly part: number;
+  readonly offset: number;
+}
+
+const lengthsPerSlab = 65536;
+
+/**
+ * Where numbered records lie: a run begins with each part, inside it every record follows the one
+ * before. Four bytes a record while writing. Byte table: docs/format.md, "Index".
+ */
+export class PlaceLog {
+  readonly #runs: Run[] = [];
+  readonly #slabs: Uint32Array[] = [];
+  #count = 0;
+
+  /** The next ordinal's record of `length` bytes lies at `place`. */
+  push(place: RecordPlace, length: number): void {
+    if (this.#runs.at(-1)?.part !== place.part) this.#runs.push({ firstOrdinal: this.#count, ...place });
+    if (this.#count % lengthsPerSlab === 0) this.#slabs.push(new Uint32Array(lengthsPerSlab));
+    this.#slabs.at(-1)![this.#count % lengthsPerSlab] = length / tarBlock;
+    this.#count++;
+  }
+
+  /** The index in pieces that can each be read alone. */
+  pieces(): { firstEntry: number; bytes: Buffer }[] {
+    const out: { firstEntry: number; bytes: Buffer }[] = [];
+    for (const [i, run] of this.#runs.entries()) {
+      const end = this.#runs[i + 1]?.firstOrdinal ?? this.#count;
+      let { offset } = run;
+      for (let ordinal = run.firstOrdinal; ordinal < end; ) {
+        const lengths = new VarintWriter();
+        const head = Buffer.alloc(runHeadLength);
+        writeUint(head, 0, 8, ordinal, 'first ordinal');
+        writeUint(head, 8, 8, offset, 'offset');
+        writeUint(head, 16, 4, run.part, 'part');
+        const firstEntry = ordinal;
+        for (; ordinal < end && runHeadLength + lengths.length + 8 <= tablePieceLength; ordinal++) {
+          const length = this.#slabs[Math.floor(ordinal / lengthsPerSlab)]![ordinal % lengthsPerSlab]!;
+          lengths.push(length);
+          offset += length * tarBlock;
+        }
+        writeUint(head, 20, 4, ordinal - firstEntry, 'count');
+        out.push({ firstEntry, bytes: Buffer.concat([head, lengths.bytes()]) });
+      }
+    }
+    return out;
+  }
+}
+
+const runHeadLength = 24;
+
+/** Ordinals to places. Eight bytes a record: the offset, and runs for the parts. */
+export class PlaceIndex {
+  readonly #offsets: Float64Array;
+  readonly #parts: Uint16Array;
+
+  constructor(count: number) {
+    this.#offsets = new Float64Array(count).fill(-1);
+    this.#parts = new Uint16Array(count);
+  }
+
+  get count(): number {
+    return this.#offsets.length;
+  }
+
+  set(ordinal: number, place: RecordPlace): void {
+    if (ordinal >= this.#offsets.length) return;
+    this.#offsets[ordinal] = place.offset;
+    this.#parts[ordinal] = place.part;
+  }
+
+  /** The place of a record, or null where none is known. */
+  get(ordinal: number): RecordPlace | null {
+    const offset = this.#offsets[ordinal] ?? -1;
+    return offset < 0 ? null : { part: this.#parts[ordinal]!, offset };
+  }
+
+  /** Adds what one index record says. Throws `record-damaged`. */
+  add(piece: Buffer): void {
+    try {
+      const reader = new VarintReader(piece.subarray(runHeadLength));
+      const first = readUint(piece, 0, 8, 'first ordinal');
+      const part = readUint(piece, 16, 4, 'part');
+      const count = readUint(piece, 20, 4, 'count');
+      let offset = readUint(piece, 8, 8, 'offset');
+      if (count > reader.remaining || first + count > this.count || part > 0xffff) throw broken();
+      for (let i = 0; i < count; i++) {
+        this.set(first + i, { part, offset });
+        offset += reader.next() * tarBlock;
+      }
+      if (reader.remaining !== 0) throw broken();
+    } catch (error) {
+      throw isCoded(error, 'field-range') ? broken(error) : error;
+    }
+  }
+}
+
+function broken(cause?: unknown): RemetalError {
+  return new RemetalError('record-damaged', 'Index of the set is damaged.', { cause });
+}

@@ -1,0 +1,18 @@
+/**
+ * medium/: where sets live, behind one contract. Imports system, bytes and errors; knows nothing of
+ * archives beyond the size of a record and what closes a set.
+ */
+export {
+  closingRecordSize,
+  closingRecordSuffix,
+  setNamePattern,
+  type Medium,
+  type RecordPlace,
+  type RecordSink,
+  type RecordSource,
+  type SetOnMedium,
+} from './medium.ts';
+export { openMedium } from './all.ts';
+export { fileMedium, type FileMediumOptions } from './file.ts';
+export { memoryMedium, type MemoryMedium } from './memory.ts';
+export { faultyMedium, type MediumFaults } from './faulty.ts';
