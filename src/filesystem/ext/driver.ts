@@ -1,7 +1,10 @@
+import { intersect } from '../../bytes/extents.ts';
 import type { BlockDevice } from '../../disk/block-device.ts';
-import type { FileSystem, FileSystemDriver } from '../filesystem.ts';
+import type { FileSystem, FileSystemDriver, UsedMap } from '../filesystem.ts';
 import { tryReadBytes } from '../reading.ts';
 import { wholeUnlessMapped } from '../whole.ts';
+import { extControlSet } from './control.ts';
+import { extFilesIn } from './files.ts';
 import { parseSuperblock, superblockLength, superblockOffset } from './superblock.ts';
 import { extUsedMap } from './used.ts';
 
@@ -9,10 +12,13 @@ async function probe(volume: BlockDevice): Promise<FileSystem | null> {
   const bytes = await tryReadBytes(volume, superblockOffset, superblockLength);
   const sb = bytes === null ? null : parseSuperblock(bytes);
   if (sb === null) return null;
+  let map: Promise<UsedMap> | null = null;
+  const usedMap = (): Promise<UsedMap> => (map ??= wholeUnlessMapped(volume, () => extUsedMap(volume, sb)));
   return {
     facts: sb.facts,
-    usedMap: () => wholeUnlessMapped(volume, () => extUsedMap(volume, sb)),
-    controlSet: () => Promise.resolve([]),
+    usedMap,
+    controlSet: async () => intersect(await extControlSet(volume, sb), (await usedMap()).used),
+    filesIn: (ranges) => extFilesIn(volume, sb, ranges),
   };
 }
 

@@ -1,0 +1,54 @@
+import type { Extent } from '../../bytes/extents.ts';
+import type { BlockDevice } from '../../disk/block-device.ts';
+import { ExtentBag } from '../bag.ts';
+import { readGroups } from './groups.ts';
+import { beginWalk, inodeTableOffset, inodesUsed, scanInodes, type ExtInode } from './inode.ts';
+import { superblockLength, superblockOffset, type ExtSuperblock } from './superblock.ts';
+import { eachRun } from './tree.ts';
+
+/**
+ * The control set: superblock, primary descriptors, bitmaps, the used part of the inode tables,
+ * directories with their trees, the targets of long symbolic links, blocks of extended attributes,
+ * the block of multi-mount protection, and of the journal its first block, or all of it where it must be
+ * replayed. Copies of the superblock and the descriptors are left out.
+ */
+export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Promise<Extent[]> {
+  if (sb.unreadable !== null) return [];
+  const context = beginWalk(volume, sb, await readGroups(volume, sb, true));
+  const bag = new ExtentBag();
+  const addBlocks = (start: number, length: number): void => {
+    if (start > 0 && start + length <= sb.blocks) bag.add(start * sb.blockSize, length * sb.blockSize);
+  };
+  bag.add(superblockOffset, superblockLength);
+  for (const run of context.groups.descriptorBlocks) addBlocks(run.start, run.length);
+  addBlocks(sb.mmpBlock, 1);
+  for (let group = 0; group < sb.groups; group++) {
+    if (context.groups.blockUninit[group] === 0) addBlocks(context.groups.blockBitmap[group]!, 1);
+    if (context.groups.inodeUninit[group] === 0) addBlocks(context.groups.inodeBitmap[group]!, 1);
+    const table = inodeTableOffset(context, group);
+    if (table === null) continue;
+    const blocks = Math.ceil((inodesUsed(context, group) * sb.inodeSize) / sb.blockSize);
+    addBlocks(table / sb.blockSize, blocks);
+  }
+  const seen = new Set<number>();
+  await scanInodes(context, async (inode) => {
+    if (inode.xattrBlock !== 0) addBlocks(inode.xattrBlock, 1);
+    const journal = inode.number === sb.journalInode;
+    if (!journal && !isWalked(inode)) return;
+    let first = true;
+    await eachRun(context, inode, {
+      seen,
+      visit(run) {
+        if (run.tree || !journal || sb.needsRecovery) addBlocks(run.start, run.length);
+        else if (first) addBlocks(run.start, 1);
+        if (!run.tree) first = false;
+      },
+    });
+  });
+  return bag.extents();
+}
+
+/** Whether listing a tree with all its attributes reads the inode's blocks. */
+function isWalked(inode: ExtInode): boolean {
+  return inode.type === 'directory' || inode.type === 'symlink';
+}
