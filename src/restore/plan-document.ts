@@ -156,7 +156,7 @@ export const planSchema = z.strictObject({
   ),
   /** Bytes of volume data that will be written. */
   bytes: count,
-  /** `sha256:` of the canonical JSON of everything above. */
+  /** `planHash` of everything above. */
   hash: digest,
 });
 export type Plan = z.infer<typeof planSchema>;
@@ -171,10 +171,17 @@ export function digestOfBytes(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** The hash of a plan: over its canonical JSON without the member `hash`. */
+/**
+ * The hash of a plan: over its canonical JSON without the member `hash`, what the targets hold, and the
+ * paths of targets that have a serial number or WWN. The last two change from one start of the machine
+ * to the next and while a restore runs; with them a restore that was cut off could never be found again.
+ */
 export function planHash(plan: Omit<Plan, 'hash'> & { readonly hash?: string }): string {
   const { hash: _hash, ...rest } = plan;
-  return digestOf(rest);
+  const targets = rest.targets.map(({ holds: _holds, path, ...pinned }) =>
+    pinned.serial === null && pinned.wwn === null ? { ...pinned, path } : pinned,
+  );
+  return digestOf({ ...rest, targets });
 }
 
 /**
