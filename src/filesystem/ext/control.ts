@@ -1,8 +1,17 @@
 import type { Extent } from '../../bytes/extents.ts';
 import type { BlockDevice } from '../../disk/block-device.ts';
 import { ExtentBag } from '../bag.ts';
-import { readGroups } from './groups.ts';
-import { beginWalk, inodeTableOffset, inodesUsed, scanInodes, type ExtInode } from './inode.ts';
+import { setRuns } from '../bitmap.ts';
+import { tryReadBytes } from '../reading.ts';
+import { groupsHaveChecksums, readGroups } from './groups.ts';
+import {
+  beginWalk,
+  inodeTableOffset,
+  inodesUsed,
+  scanInodes,
+  type ExtInode,
+  type ExtVolume,
+} from './inode.ts';
 import { superblockLength, superblockOffset, type ExtSuperblock } from './superblock.ts';
 import { eachRun } from './tree.ts';
 
@@ -15,6 +24,7 @@ import { eachRun } from './tree.ts';
 export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Promise<Extent[]> {
   if (sb.unreadable !== null) return [];
   const context = beginWalk(volume, sb, await readGroups(volume, sb, true));
+  await trimTables(context);
   const bag = new ExtentBag();
   const addBlocks = (start: number, length: number): void => {
     if (start > 0 && start + length <= sb.blocks) bag.add(start * sb.blockSize, length * sb.blockSize);
@@ -46,6 +56,22 @@ export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Pro
     });
   });
   return bag.extents();
+}
+
+/**
+ * Without descriptor checksums nothing tells how much of an inode table was ever used; then the inode
+ * bitmaps say where the last inode in use is.
+ */
+async function trimTables(context: ExtVolume): Promise<void> {
+  const { volume, sb, groups } = context;
+  if (groupsHaveChecksums(sb)) return;
+  for (let group = 0; group < sb.groups; group++) {
+    const bitmap = await tryReadBytes(volume, groups.inodeBitmap[group]! * sb.blockSize, sb.blockSize);
+    if (bitmap === null) continue;
+    let last = 0;
+    setRuns(bitmap, sb.inodesPerGroup, (_, to) => (last = to));
+    groups.inodesUnused[group] = sb.inodesPerGroup - last;
+  }
 }
 
 /** Whether listing a tree with all its attributes reads the inode's blocks. */
