@@ -102,6 +102,17 @@ function misplacedLogical(table: Extract<Table, { kind: 'mbr' }>): string | null
     if (!containers.some((outer) => from >= outer.start && to <= outer.start + outer.length)) {
       return `logical partition ${logical.number} lies outside every extended partition`;
     }
+    const headed = containers.find((outer) => outer.start === ebr);
+    const earlier = table.partitions.some(
+      (other) =>
+        headed !== undefined &&
+        other.number > 4 &&
+        other.number < logical.number &&
+        other.start > headed.start &&
+        other.start < headed.start + headed.length,
+    );
+    // The chain of an extended partition begins at its first sector.
+    if (earlier) return `logical partition ${logical.number} heads a chain in which it is not the first`;
   }
   return null;
 }

@@ -75,6 +75,7 @@ export function protectiveRecords(sectors: number): string {
   const length = Math.min(sectors - 1, 0xffff_ffff);
   writeRecord(sector, { slot: 0, status: 0, type: 0xee, start: 1, absolute: 1, length });
   sector.set([0x00, 0x02, 0x00], recordsOffset + 1);
+  sector.set([0xff, 0xff, 0xff], recordsOffset + 5);
   return sector.subarray(recordsOffset, 512).toString('hex');
 }
 
