@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { faulty, memoryDisk, openDisk, recording, slice } from '../../src/disk/index.ts';
+import { faulty, joined, memoryDisk, openDisk, recording, slice } from '../../src/disk/index.ts';
 import { attachLoop } from '../../src/system/index.ts';
 import { blockDeviceContract } from '../contract/block-device.ts';
 import { requiresRoot } from '../helpers/requires.ts';
@@ -60,3 +60,17 @@ blockDeviceContract({
 });
 blockDeviceContract({ name: 'recording', make: async () => recording(memoryDisk(size)) });
 blockDeviceContract({ name: 'faulty without faults', make: async () => faulty(memoryDisk(size), {}) });
+blockDeviceContract({
+  name: 'joined',
+  make: async () => {
+    const whole = memoryDisk(2 * size);
+    const lengths = [512, 3 * 512, 5 * 1024 * 1024, 512];
+    let at = 0;
+    const parts = lengths.map((length) => {
+      const part = slice(whole, at, length);
+      at += length + 1024;
+      return part;
+    });
+    return joined(parts, 'four pieces');
+  },
+});
