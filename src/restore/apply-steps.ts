@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { BlockDevice } from '../disk/block-device.ts';
+import { joined } from '../disk/joined.ts';
 import { slice } from '../disk/slice.ts';
 import { RemetalError } from '../errors/index.ts';
 import { drivers, type Growth } from '../filesystem/index.ts';
@@ -195,9 +197,10 @@ async function makeBootable(restore: RestoreRun, step: EfiStep): Promise<void> {
   await device.flush();
 }
 
-/** The file system on a volume as it stands on the target, looked at through its first segment run. */
-export function restoredVolume(restore: RestoreRun, step: VolumeStep): ReturnType<typeof slice> | null {
-  const places = placementsOf(restore.targets, step.segments);
-  const [only] = places;
-  return only === undefined || places.length > 1 ? null : slice(only.device, only.offset, only.length);
+/** A volume as it stands on its targets. */
+export function restoredVolume(restore: RestoreRun, step: VolumeStep): BlockDevice {
+  const segments = placementsOf(restore.targets, step.segments).map(({ device, offset, length }) =>
+    slice(device, offset, length),
+  );
+  return segments.length === 1 ? segments[0]! : joined(segments, step.name);
 }

@@ -4,7 +4,7 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import { RemetalError } from '../errors/index.ts';
 import { checkStopped, type RestoreRun } from './apply-run.ts';
 import { placementsOf } from './apply-targets.ts';
-import { blankOut } from './apply-volume.ts';
+import { blankOut, knownZeros } from './apply-volume.ts';
 import { piecesOf, type Placement } from './apply-writer.ts';
 import type { BootStep, VolumeStep } from './plan-document.ts';
 
@@ -30,12 +30,13 @@ export async function readBackVolume(restore: RestoreRun, step: VolumeStep): Pro
   const pending = new Set<Promise<void>>();
   let failure: unknown = null;
   let doneBytes = 0;
+  const compare = async (extents: readonly Extent[], digest: Buffer | null): Promise<void> => {
+    const bytes = await agrees(restore, segments, extents, digest);
+    if (bytes === null) different.push(...extents);
+    else restore.readBackBytes += bytes;
+  };
   const start = (extents: readonly Extent[], digest: Buffer | null): void => {
-    const work: Promise<void> = agrees(restore, segments, extents, digest)
-      .then((bytes) => {
-        if (bytes === null) different.push(...extents);
-        else restore.readBackBytes += bytes;
-      })
+    const work = compare(extents, digest)
       .catch((error: unknown) => {
         failure ??= error;
       })
@@ -55,7 +56,7 @@ export async function readBackVolume(restore: RestoreRun, step: VolumeStep): Pro
     if (pending.size >= inFlight) await Promise.race(pending);
     if (failure !== null) break;
   }
-  for (const extent of restore.reader.maps.get(step.volume)?.zero ?? []) {
+  for (const extent of knownZeros(restore, step.volume)) {
     if (failure !== null) break;
     checkStopped(restore);
     start([extent], null);

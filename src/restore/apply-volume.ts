@@ -1,4 +1,5 @@
 import type { Group } from '../archive/index.ts';
+import { subtract, type Extent } from '../bytes/index.ts';
 import { checkStopped, commit, note, type RestoreRun } from './apply-run.ts';
 import { placementsOf } from './apply-targets.ts';
 import { piecesOf, type Placement } from './apply-writer.ts';
@@ -29,8 +30,8 @@ export async function streamVolume(
   for (let group = 0; group < next; group++) restore.doneBytes += index.groupLength(group);
   try {
     if (next === 0) {
-      for (const { start, length } of reader.maps.get(step.volume)?.zero ?? []) {
-        await writer.zero(segments, start, length);
+      for (const { start, length } of knownZeros(restore, step.volume)) {
+        await zeroBesideJournal(restore, segments, start, length);
       }
     }
     for await (const group of reader.groups(step.volume, { from: next, onDamage: 'report' })) {
@@ -68,6 +69,28 @@ export async function streamVolume(
     // Where the disks still answer, nothing that reached them is lost; where they do not, the last point stands.
     await commit(restore, point()).catch(() => writer.settle());
     throw error;
+  }
+}
+
+/** What the map of a volume says is zeros without a record. */
+export function knownZeros({ reader }: RestoreRun, volume: string): readonly Extent[] {
+  return reader.maps.get(volume)?.zero ?? [];
+}
+
+/** Zeroes a range of a volume but for the journal in it, whose place the last step clears. */
+async function zeroBesideJournal(
+  { writer, targets, plan }: RestoreRun,
+  segments: readonly Placement[],
+  start: number,
+  length: number,
+): Promise<void> {
+  const [journal] = plan.journal === null ? [] : placementsOf(targets, [plan.journal]);
+  for (const piece of piecesOf(segments, start, length)) {
+    const whole = [{ start: piece.offset, length: piece.length }];
+    const kept = journal?.device === piece.device ? [{ start: journal.offset, length: journal.length }] : [];
+    for (const part of subtract(whole, kept)) {
+      await writer.zero(segments, start + piece.from + part.start - piece.offset, part.length);
+    }
   }
 }
 

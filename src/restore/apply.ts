@@ -216,8 +216,7 @@ async function filesHit(
   extents: readonly Extent[],
 ): Promise<readonly AffectedFile[]> {
   try {
-    const volume = restoredVolume(restore, step);
-    const filesystem = volume === null ? null : await detect(volume);
+    const filesystem = await detect(restoredVolume(restore, step));
     if (filesystem?.filesIn !== undefined) return await filesystem.filesIn(extents);
   } catch (error) {
     note(restore, {
