@@ -154,7 +154,13 @@ requires('mkfs.fat', 'mcopy')(
     const { notices, notice } = collected();
     const partition = { path: image, bootable: true, offset: 1 << 20, number: 1, guid };
     await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
-    await restoreBootLoaders({ partitions: [{ ...partition, offset: 0 }], bootEntry: true, time, run, notice });
+    await restoreBootLoaders({
+      partitions: [{ ...partition, offset: 0 }],
+      bootEntry: true,
+      time,
+      run,
+      notice,
+    });
     t.deepEqual(
       notices.map((each) => each.code),
       ['no-efi-loader', 'no-efi-loader'],
