@@ -33,6 +33,8 @@ export interface Console {
   chooseSeveral<T>(question: Question, choices: readonly Choice<T>[]): Promise<T[]>;
   /** True when the very word is typed, false for anything else. */
   typed(question: Question, word: string): Promise<boolean>;
+  /** Asks for a line of text; `usual` is what Enter alone means. */
+  line(question: Question, usual: string): Promise<string>;
   /** Waits for a key press or `seconds`; true when a key was pressed. */
   pause(message: string, seconds: number): Promise<boolean>;
   /** Shows a long operation: a drawing on the screen, lines on the serial consoles. */

@@ -3,6 +3,8 @@
  * Prints nothing itself: a Console is handed in. May import everything below cli and appliance.
  */
 export { answersSchema, parseAnswers, type Answers } from './answers.ts';
+export { runAgent, type Ending } from './agent.ts';
+export { asTarget, fileAsTarget, unreserved, type Reservations } from './candidates.ts';
 export {
   eventLine,
   type Choice,
@@ -13,3 +15,13 @@ export {
 } from './console.ts';
 export { hostMachine, type Machine } from './machine.ts';
 export { openQuestions, requireAnswers } from './questions.ts';
+export {
+  applyRestore,
+  checkPin,
+  planRestore,
+  type ApplyRequest,
+  type Planned,
+  type PlanRequest,
+} from './restore-run.ts';
+export type { AgentWorld } from './world.ts';
+export { parseRule } from './kernel-line.ts';

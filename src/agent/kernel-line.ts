@@ -17,6 +17,8 @@ export interface KernelWords {
 const aliases: Readonly<Record<string, Mode>> = {
   'remetal.menu': 'attended',
   'remetal.automatic': 'automatic',
+  // The shell is given before the agent starts; afterwards it asks.
+  'remetal.shell': 'attended',
   auto_recover: 'automatic',
   automatic: 'automatic',
   'remetal.unattended': 'unattended',

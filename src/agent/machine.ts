@@ -1,8 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listDisks, type Disk } from '../disk/index.ts';
 import {
-  endMachine,
   hostFileSystems,
   machineFacts,
   mountFileSystem,
@@ -29,9 +28,12 @@ export interface Machine {
   clock(): number;
   now(): Date;
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
-  endWith(action: 'reboot' | 'poweroff'): Promise<void>;
+  /** Leaves word what is done when the agent has ended; in the appliance its first process reads it. */
+  leaveWord(next: 'reboot' | 'poweroff' | 'again'): Promise<void>;
 }
 
+/* As buildroot-overlay/init reads it. */
+const nextPath = '/run/remetal/next';
 const mediaFolder = '/run/remetal/media';
 
 /** The answers file baked into the image, put there by `remetal build --answers`. */
@@ -71,6 +73,6 @@ export function hostMachine(): Machine {
     clock: () => performance.now(),
     now: () => new Date(),
     wait: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
-    endWith: endMachine,
+    leaveWord: (next) => writeFile(nextPath, `${next}\n`),
   };
 }

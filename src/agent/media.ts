@@ -80,7 +80,7 @@ function onePerDevice(fileSystems: readonly HostFileSystem[]): HostFileSystem[] 
 export async function setsUnder(top: string, on: HostFileSystem): Promise<FoundSet[]> {
   const found: FoundSet[] = [];
   for (const folder of await foldersWithParts(top)) {
-    const medium = await openMedium(folder);
+    const medium = openMedium(folder);
     try {
       for (const { name, complete, bytes } of await medium.list()) {
         const head = complete ? await headOf(medium, name) : null;
@@ -116,7 +116,7 @@ async function foldersWithParts(top: string): Promise<string[]> {
     for (const folder of level) {
       if (++looked > folderLimit) return found;
       const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-      if (entries.some((entry) => entry.isFile() && /\.tar(\.\d+)?$/.test(entry.name))) found.push(folder);
+      if (entries.some((entry) => entry.isFile() && entry.name.endsWith('.tar'))) found.push(folder);
       for (const entry of entries) if (entry.isDirectory()) next.push(join(folder, entry.name));
     }
     level = next;

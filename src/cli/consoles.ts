@@ -22,8 +22,6 @@ export interface ConsoleRequest {
   /** Milliseconds between two lines of progress. */
   readonly every: number;
   readonly signal: AbortSignal;
-  /** Gets every line and text as well: the log. */
-  readonly record: (text: string) => void;
 }
 
 /* Narrower than this, or of unknown width, a terminal gets lines and no drawing. */
@@ -41,7 +39,6 @@ export function createConsole(request: ConsoleRequest): Console {
   };
   const event: Console['event'] = (name, facts) => {
     const line = eventLine(name, facts);
-    request.record(line);
     for (const terminal of terminals) {
       if (unattended || terminal.kind === 'serial') print(terminal, `${line}\n`);
     }
@@ -91,7 +88,6 @@ export function createConsole(request: ConsoleRequest): Console {
     },
     event,
     say(text) {
-      request.record(text);
       for (const terminal of terminals) print(terminal, `${text}\n`);
     },
     choose: (question, choices) =>
@@ -124,6 +120,8 @@ export function createConsole(request: ConsoleRequest): Console {
       const answer = await everywhere(question, (context) => input({ message: question.message }, context));
       return answer.trim() === word;
     },
+    line: (question, usual) =>
+      everywhere(question, (context) => input({ message: question.message, default: usual }, context)),
     async pause(message, seconds) {
       for (const terminal of terminals) print(terminal, `${message}\n`);
       const pressed = Promise.withResolvers<boolean>();

@@ -18,6 +18,8 @@ export interface Output {
   readonly json: boolean;
   /** The end of a verb: `facts` as the JSON result, or `text` on standard output. */
   result(facts: Readonly<Record<string, unknown>>, text: string): void;
+  /** A JSON line of its own kind; nothing without `--json`. */
+  event(facts: Readonly<Record<string, unknown>>): void;
   /** A remark for the person on standard error; nothing with `--json` or `--quiet`. */
   remark(text: string): void;
   /** Reports as JSON lines, or as plain text lines every few seconds. */
@@ -48,6 +50,9 @@ export function createOutput(request: OutputRequest): Output {
     result(facts, text) {
       if (json) object({ type: 'result', ...facts });
       else stdout.write(text);
+    },
+    event(facts) {
+      if (json) object(facts);
     },
     remark(text) {
       if (!json && !quiet) stderr.write(`${text}\n`);

@@ -37,11 +37,9 @@ export {
   unmountFileSystem,
   type HostFileSystem,
 } from './filesystems.ts';
-export { endMachine } from './power.ts';
 export {
   openTerminalInput,
   openTerminalOutput,
-  serialPorts,
   shellOn,
   terminals,
   type Terminal,

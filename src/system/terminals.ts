@@ -13,17 +13,17 @@ export interface Terminal {
 }
 
 /**
- * The consoles a person may sit at: those the kernel speaks to and every serial line with a port
- * behind it. The screen is its first virtual terminal.
+ * The consoles a person may sit at: those the kernel speaks to, and the screen in any case. Other
+ * serial lines are left alone: what hangs on them may be no person.
  */
 export async function terminals(): Promise<Terminal[]> {
   const active = await text('/sys/class/tty/console/active');
+  // tty0 is whichever screen is shown; a shell can only have one that stays.
   const names = active
     .trim()
     .split(/\s+/)
     .filter((name) => name !== '')
     .map((name) => (name === 'tty0' ? 'tty1' : name));
-  names.push(...serialPorts(await text('/proc/tty/driver/serial')));
   if (await usable('/dev/tty1')) names.unshift('tty1');
   const found: Terminal[] = [];
   for (const name of new Set(names)) {
@@ -31,13 +31,6 @@ export async function terminals(): Promise<Terminal[]> {
     if (await usable(path)) found.push({ name, path, kind: /^tty\d/.test(name) ? 'screen' : 'serial' });
   }
   return found;
-}
-
-/** Names of the ports the serial driver found hardware for: lines as `0: uart:16550A port:000003F8 …`. */
-export function serialPorts(table: string): string[] {
-  return [...table.matchAll(/^(\d+): uart:(\S+)/gm)]
-    .filter((match) => match[2] !== 'unknown')
-    .map((match) => `ttyS${match[1]}`);
 }
 
 /** A stream that writes to a terminal. A line nobody listens on never blocks. */

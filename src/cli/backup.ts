@@ -1,0 +1,113 @@
+import { hostname } from 'node:os';
+import { backup, checkSource, type BackupResult, type SourceDisk } from '../backup/index.ts';
+import { formatBytes, formatDuration, total } from '../bytes/index.ts';
+import { identityOf, openDisk } from '../disk/index.ts';
+import { exitStatuses } from '../errors/index.ts';
+import { openMedium } from '../medium/index.ts';
+import { machineFacts } from '../system/index.ts';
+import { collect, integerOption, sizeOption, type Context, type Verb } from './context.ts';
+import { Option } from 'commander';
+
+export const backupVerb: Verb = (program, act) => {
+  program
+    .command('backup')
+    .description('image disks or image files as one backup set')
+    .requiredOption('--disk <path>', 'a disk or an image file; may be given again for more', collect)
+    .requiredOption('--to <place>', 'the folder the set is written to, made where it is missing')
+    .option('--name <name>', 'what the machine is called; the host name when absent')
+    .option('--note <text>', 'a line that is kept in the set', '')
+    .option('--all-sectors', 'take every sector, whatever the file systems say is free')
+    .addOption(
+      new Option('--on-read-error <what>', 'what to do at sectors that cannot be read')
+        .choices(['stop', 'skip'])
+        .default('stop'),
+    )
+    .option('--level <n>', 'zstd level; 0 stores plain', integerOption(0, 19), 1)
+    .option('--part-size <size>', 'cut the set into files of at most this size, as 4G', sizeOption)
+    .option('--sector-size <bytes>', 'sector size of image files: 512 or 4096', integerOption(512, 4096))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  remetal backup --disk /dev/sdb --to /mnt/usbdisk/web1
+  remetal backup --disk server.raw --disk data.raw --to sets --name web1
+  remetal backup --disk /dev/sdb --to /mnt/fatstick --part-size 4G --on-read-error skip`,
+    )
+    .action(act(backUp));
+};
+
+interface BackupOptions {
+  readonly disk: readonly string[];
+  readonly to: string;
+  readonly name?: string;
+  readonly note: string;
+  readonly allSectors?: boolean;
+  readonly onReadError: 'stop' | 'skip';
+  readonly level: number;
+  readonly partSize?: number;
+  readonly sectorSize?: number;
+}
+
+async function backUp(context: Context, options: BackupOptions): Promise<number> {
+  for (const path of options.disk) await checkSource(path, options.to);
+  const sizes = options.sectorSize === undefined ? {} : { sectorSize: options.sectorSize };
+  const disks: SourceDisk[] = [];
+  const medium = openMedium(options.to, options.partSize === undefined ? {} : { partSize: options.partSize });
+  try {
+    for (const path of options.disk) {
+      const identity = await identityOf(path, options.sectorSize);
+      disks.push({ device: await openDisk(path, sizes), identity });
+    }
+    const began = performance.now();
+    const facts = await machineFacts();
+    const result = await context.during('backup', (reporter) =>
+      backup({
+        disks,
+        medium,
+        machine: ofImages(disks) ? fromElsewhere(options.name) : facts,
+        name: options.name ?? hostname(),
+        note: options.note,
+        allSectors: options.allSectors === true,
+        onReadError: options.onReadError,
+        level: options.level,
+        now: new Date(),
+        reporter,
+        signal: context.signal,
+      }),
+    );
+    return report(context, options.to, result, (performance.now() - began) / 1000);
+  } finally {
+    for (const { device } of disks) await device.close();
+    await medium.close();
+  }
+}
+
+/* Image files say nothing about the machine they came from, and this one is another. */
+function ofImages(disks: readonly SourceDisk[]): boolean {
+  return disks.every(({ identity }) => identity.transport === 'file');
+}
+
+function fromElsewhere(name: string | undefined): Parameters<typeof backup>[0]['machine'] {
+  return { hostname: name ?? 'image', firmware: null, vendor: null, product: null, serial: null };
+}
+
+function report(context: Context, place: string, result: BackupResult, seconds: number): number {
+  const { set, head, totals } = result;
+  const sum = (field: 'kept' | 'stored' | 'size'): number =>
+    totals.volumes.reduce((bytes, volume) => bytes + volume[field], 0);
+  const unreadable = totals.volumes.filter((volume) => volume.unreadable.length > 0);
+  const lines = [
+    `${set}: ${formatBytes(sum('kept'))} of ${formatBytes(sum('size'))} kept, ${formatBytes(sum('stored'))} on the medium, ${formatDuration(seconds)}`,
+  ];
+  for (const volume of totals.volumes) {
+    if (volume.wholeBecause !== null) lines.push(`${volume.volume}: whole, because ${volume.wholeBecause}`);
+  }
+  for (const volume of unreadable) {
+    lines.push(`${volume.volume}: ${formatBytes(total(volume.unreadable))} could not be read and are zeros`);
+  }
+  context.output.result(
+    { verb: 'backup', place, set, setId: head.setId, seconds, totals },
+    `${lines.join('\n')}\n`,
+  );
+  return unreadable.length > 0 ? exitStatuses.exceptions : exitStatuses.ok;
+}

@@ -1,0 +1,110 @@
+import type { Readable, Writable } from 'node:stream';
+import { InvalidArgumentError, type Command } from 'commander';
+import { parseSize } from '../bytes/index.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
+import type { Reporter } from '../progress/index.ts';
+import { createOutput, type Output } from './output.ts';
+import { showStages, stagesOf } from './stages.ts';
+
+/** The process as the command line sees it; tests have their own. */
+export interface World {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborted with an `Interruption` by SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** What a verb works with. */
+export interface Context {
+  readonly world: World;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** True when a person can be asked: standard input and standard error are a terminal. */
+  readonly canAsk: boolean;
+  /** Runs a long operation with its progress drawn on a terminal, or printed as lines. */
+  during<T>(operation: keyof typeof stagesOf, work: (reporter: Reporter) => Promise<T>): Promise<T>;
+}
+
+/** The options every verb has. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** A verb adds itself to the program; `act` turns its work into a commander action. */
+export type Verb = (program: Command, act: Act) => void;
+
+/** What a verb gives back: nothing for 0, or the exit status. */
+export type Work<A extends unknown[]> = (context: Context, ...args: A) => Promise<number | void>;
+export type Act = <A extends unknown[]>(work: Work<A>) => (...args: unknown[]) => Promise<void>;
+
+const linesEvery = 5000;
+
+export function createContext(world: World, options: GlobalOptions): Context {
+  const clock = (): number => performance.now();
+  const output = createOutput({
+    stdout: world.stdout,
+    stderr: world.stderr,
+    json: options.json === true,
+    quiet: options.quiet === true,
+    clock,
+    every: options.json === true ? 1000 : linesEvery,
+  });
+  const drawable =
+    world.stderr.isTTY === true &&
+    (world.stderr.columns ?? 0) >= 40 &&
+    options.json !== true &&
+    options.quiet !== true;
+  return {
+    world,
+    output,
+    signal: world.signal,
+    canAsk: world.stdin.isTTY === true && world.stderr.isTTY === true && options.json !== true,
+    async during(operation, work) {
+      if (!drawable) return work(output.reporter);
+      const stages = showStages(world.stderr, stagesOf[operation], clock);
+      let result;
+      try {
+        result = await work(stages.reporter);
+      } catch (error) {
+        await stages.end('failed');
+        throw error;
+      }
+      await stages.end('done');
+      return result;
+    },
+  };
+}
+
+/** An option that may be given several times. */
+export function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** An option that is a number of bytes, with or without a unit. */
+export function sizeOption(value: string): number {
+  try {
+    return parseSize(value);
+  } catch (error) {
+    if (isCoded(error)) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+/** An option that is a whole number in a range. */
+export function integerOption(from: number, to: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < from || number > to) {
+      throw new InvalidArgumentError(`It is a whole number from ${from} to ${to}.`);
+    }
+    return number;
+  };
+}
+
+/** Throws `usage`. */
+export function usage(message: string, hint?: string): never {
+  throw new RemetalError('usage', message, hint === undefined ? {} : { hint });
+}

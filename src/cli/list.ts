@@ -1,0 +1,61 @@
+import { openSet } from '../archive/index.ts';
+import { formatBytes } from '../bytes/index.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
+import { openMedium, type Medium, type SetOnMedium } from '../medium/index.ts';
+import type { Context, Verb } from './context.ts';
+import { shown, table } from './table.ts';
+
+export const listVerb: Verb = (program, act) => {
+  program
+    .command('list')
+    .description('list the backup sets on a medium')
+    .argument('<place>', 'the folder they are in')
+    .action(act(list));
+};
+
+async function list(context: Context, place: string): Promise<void> {
+  const medium = await openMedium(place);
+  try {
+    const sets = await Promise.all((await medium.list()).map((set) => withHead(medium, set)));
+    if (sets.length === 0) {
+      throw new RemetalError('not-a-set', `${place} holds no backup set.`, {
+        hint: 'Name the folder that `remetal backup --to` wrote to.',
+        facts: { place },
+      });
+    }
+    const rows = sets.map((set) => [
+      set.name,
+      shown(set.machine ?? '-'),
+      set.createdAt ?? '-',
+      formatBytes(set.bytes),
+      String(set.parts),
+      set.complete ? (set.problem ?? 'complete') : 'not complete',
+    ]);
+    context.output.result(
+      { verb: 'list', place, sets },
+      table(['set', 'machine', 'made', 'size', 'parts', 'state'], rows),
+    );
+  } finally {
+    await medium.close();
+  }
+}
+
+interface Listed extends SetOnMedium {
+  readonly machine: string | null;
+  readonly createdAt: string | null;
+  readonly setId: string | null;
+  readonly problem: string | null;
+}
+
+async function withHead(medium: Medium, set: SetOnMedium): Promise<Listed> {
+  const unread = { ...set, machine: null, createdAt: null, setId: null, problem: null };
+  if (!set.complete) return unread;
+  try {
+    const { head, close } = await openSet(medium, set.name);
+    await close();
+    return { ...unread, machine: head.name, createdAt: head.createdAt, setId: head.setId };
+  } catch (error) {
+    if (isCoded(error)) return { ...unread, problem: error.code };
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+import { openSet, type SetReader } from '../archive/index.ts';
+import { RemetalError } from '../errors/index.ts';
+import { openMedium, type Medium } from '../medium/index.ts';
+
+/**
+ * The name of the set a command means: the one named, or the newest complete one. Throws `not-a-set`
+ * where the medium holds none, `set-incomplete` where it holds only unfinished ones.
+ */
+export async function chosenSet(medium: Medium, named: string | undefined): Promise<string> {
+  if (named !== undefined && named !== 'latest') return named;
+  const sets = await medium.list();
+  const complete = sets.filter((set) => set.complete);
+  if (sets.length === 0) {
+    throw new RemetalError('not-a-set', `${medium.name} holds no backup set.`, {
+      hint: 'Name the folder that `remetal backup --to` wrote to.',
+      facts: { place: medium.name },
+    });
+  }
+  if (complete.length === 0) {
+    throw new RemetalError('set-incomplete', `${medium.name} holds only backups that did not finish.`, {
+      hint: 'Back up again.',
+      facts: { place: medium.name, sets: sets.map(({ name }) => name) },
+    });
+  }
+  if (complete.length === 1) return complete[0]!.name;
+  let newest: { name: string; createdAt: string } | undefined;
+  for (const { name } of complete) {
+    const set = await openSet(medium, name);
+    await set.close();
+    if (newest === undefined || set.head.createdAt > newest.createdAt) {
+      newest = { name, createdAt: set.head.createdAt };
+    }
+  }
+  return newest!.name;
+}
+
+/** Opens the set a command means while `work` runs. */
+export async function withSet<T>(
+  place: string,
+  named: string | undefined,
+  work: (set: SetReader, medium: Medium) => Promise<T>,
+): Promise<T> {
+  const medium = await openMedium(place);
+  try {
+    const set = await openSet(medium, await chosenSet(medium, named));
+    try {
+      return await work(set, medium);
+    } finally {
+      await set.close();
+    }
+  } finally {
+    await medium.close();
+  }
+}

@@ -1,0 +1,105 @@
+import type { SetReader } from '../archive/index.ts';
+import { formatBytes, total } from '../bytes/index.ts';
+import type { DiskLayout, Volume } from '../layout/layout.ts';
+import type { Context, Verb } from './context.ts';
+import { withSet } from './sets.ts';
+import { shown, table } from './table.ts';
+
+export const showVerb: Verb = (program, act) => {
+  program
+    .command('show')
+    .description('show what a backup set holds: disks, volumes, what was left out and why')
+    .argument('<place>', 'the folder the set is in')
+    .option('--set <name>', 'which set; the newest when absent')
+    .action(act(show));
+};
+
+async function show(context: Context, place: string, options: { set?: string }): Promise<void> {
+  await withSet(place, options.set, (set) => {
+    context.output.result(
+      {
+        verb: 'show',
+        set: set.name,
+        head: set.head,
+        layout: set.layout,
+        totals: set.totals,
+        problems: set.problems.map(({ code, message }) => ({ code, message })),
+      },
+      description(set),
+    );
+    return Promise.resolve();
+  });
+}
+
+/** The set as a person reads it. */
+function description(set: SetReader): string {
+  const { head, layout, totals } = set;
+  const { machine } = layout;
+  const lines = [
+    `set       ${set.name}  (${head.kind}, ${head.setId})`,
+    `machine   ${shown([head.name, machine.vendor, machine.product, machine.serial].filter(Boolean).join(', '))}`,
+    `firmware  ${machine.firmware ?? 'not known'}`,
+    `made      ${head.createdAt} by ${shown(head.software)}`,
+  ];
+  if (head.note !== '') lines.push(`note      ${shown(head.note)}`);
+  for (const disk of layout.disks) lines.push('', ...diskLines(set, disk));
+  if (totals !== null) {
+    lines.push('', `left out`);
+    if (totals.leftOut.length === 0) lines.push('  nothing');
+    for (const { volume, bytes, reason, detail } of totals.leftOut) {
+      lines.push(
+        `  ${formatBytes(bytes)} of ${nameOf(set, volume)}: ${reason}${detail === '' ? '' : ` (${shown(detail)})`}`,
+      );
+    }
+    for (const { message } of totals.notices) lines.push(`note: ${shown(message)}`);
+  }
+  for (const { code, message } of set.problems) lines.push(`warning: ${code}: ${message}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function diskLines(set: SetReader, disk: DiskLayout): string[] {
+  const { identity } = disk;
+  const facts = [
+    formatBytes(identity.size),
+    `${identity.sectorSize}-byte sectors`,
+    disk.table.kind === 'none' ? 'no partition table' : disk.table.kind.toUpperCase(),
+    identity.model,
+    identity.serial === null ? null : `serial ${identity.serial}`,
+    identity.wwn === null ? null : `WWN ${identity.wwn}`,
+  ].filter((fact) => fact !== null);
+  const volumes = set.layout.volumes.filter(({ segments }) => segments[0]?.disk === disk.id);
+  const rows = volumes.map((volume) => volumeRow(set, volume, disk));
+  return [
+    `${disk.id}  ${shown(facts.join(', '))}`,
+    ...table(['volume', 'name', 'type', 'start', 'size', 'kept', 'on the medium', ''], rows)
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
+  ];
+}
+
+function volumeRow(set: SetReader, volume: Volume, disk: DiskLayout): string[] {
+  const totals = set.totals?.volumes.find((entry) => entry.volume === volume.id);
+  const remarks = [
+    totals?.wholeBecause ?? null,
+    (totals?.unreadable.length ?? 0) > 0
+      ? `${formatBytes(total(totals!.unreadable))} could not be read`
+      : null,
+  ].filter((remark) => remark !== null);
+  const sectors = volume.segments.reduce((sum, { length }) => sum + length, 0);
+  return [
+    volume.id,
+    shown(volume.name),
+    volume.filesystem?.type ?? (volume.kind === 'boot' ? 'boot code' : '-'),
+    String(volume.segments[0]!.start),
+    formatBytes(sectors * disk.identity.sectorSize),
+    totals === undefined ? '-' : formatBytes(totals.kept),
+    totals === undefined ? '-' : formatBytes(totals.stored),
+    shown(remarks.join('; ')),
+  ];
+}
+
+function nameOf(set: SetReader, volume: string | null): string {
+  if (volume === null) return 'the disks';
+  return shown(set.layout.volumes.find(({ id }) => id === volume)?.name ?? volume);
+}
