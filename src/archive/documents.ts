@@ -101,7 +101,9 @@ export function decodeDocument<Shape>(bytes: Buffer, schema: z.ZodType<Shape>, w
     });
   }
   throw new RemetalError('record-damaged', `The ${what} of the set is not of the shape it should have.`, {
-    facts: { problems: result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.')}: ${issue.message}`) },
+    facts: {
+      problems: result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    },
   });
 }
 

@@ -100,7 +100,10 @@ export class GroupPipeline {
     const codec = zero ? 'zeros' : packed === null ? 'plain' : 'zstd';
     const before = stream.stored;
     const payload = zero ? nothing : (packed ?? plain);
-    await stream.append({ kind, volume, index, extents, unreadable, codec, plainLength: plain.length, sum }, payload);
+    await stream.append(
+      { kind, volume, index, extents, unreadable, codec, plainLength: plain.length, sum },
+      payload,
+    );
     if (codec === 'plain') group.release();
     checksums.push(sum);
     group.stored(stream.stored - before, zero);

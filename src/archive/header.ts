@@ -131,13 +131,15 @@ function decodeFields(bytes: Buffer, kind: Kind, codec: Codec, flagged: number):
   const plainLength = readUint(bytes, 80, 8, 'plain length');
   const storedLength = readUint(bytes, 88, 8, 'stored length');
   if (plainLength > maxGroupSize) throw damaged('plain length');
-  if (storedLength > plainLength || (codec === 'plain' && storedLength !== plainLength)) throw damaged('stored length');
+  if (storedLength > plainLength || (codec === 'plain' && storedLength !== plainLength))
+    throw damaged('stored length');
   if (codec === 'zeros' && storedLength !== 0) throw damaged('stored length');
   const tables = bytes.subarray(fixedLength);
   const extents = decodeExtents(tables.subarray(0, extentsLength), readUint(bytes, 52, 4, 'extent count'));
   const group = kind === 'control' || kind === 'data';
   const described = extents.reduce((sum, extent) => sum + extent.length, 0);
-  if (group !== (volume !== noVolume && kind !== 'map') || (group && described !== plainLength)) throw damaged('extents');
+  if (group !== (volume !== noVolume && kind !== 'map') || (group && described !== plainLength))
+    throw damaged('extents');
   return {
     setId: bytes.subarray(16, 32),
     ordinal: readUint(bytes, 32, 8, 'ordinal'),
@@ -155,10 +157,14 @@ function decodeFields(bytes: Buffer, kind: Kind, codec: Codec, flagged: number):
 }
 
 function tooNew(field: string, value: number): RemetalError {
-  return new RemetalError('set-too-new', `Record has ${field} ${value}, which format ${formatVersion} does not have.`, {
-    hint: 'Use a newer Remetal, or the reader that was stored beside the set.',
-    facts: { field, value },
-  });
+  return new RemetalError(
+    'set-too-new',
+    `Record has ${field} ${value}, which format ${formatVersion} does not have.`,
+    {
+      hint: 'Use a newer Remetal, or the reader that was stored beside the set.',
+      facts: { field, value },
+    },
+  );
 }
 
 function encrypted(cipher: number, keySlot: number): RemetalError {

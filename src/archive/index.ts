@@ -12,6 +12,7 @@ export {
   type SetTotals,
   type VolumeMap,
 } from './set.ts';
+export type { GroupChecksum } from './checksums.ts';
 export { checkMap, GroupIndex, maxGroupSize } from './map.ts';
 export {
   createSet,
@@ -20,13 +21,5 @@ export {
   type SetRequest,
   type SetWriter,
 } from './writer.ts';
-export {
-  openSet,
-  verifySet,
-  type Group,
-  type GroupsOptions,
-  type OpenOptions,
-  type SetReader,
-  type VerifyOptions,
-  type VerifyReport,
-} from './reader.ts';
+export { openSet, type Group, type GroupsOptions, type OpenOptions, type SetReader } from './reader.ts';
+export { verifySet, type VerifyOptions, type VerifyReport } from './verify.ts';

@@ -17,7 +17,12 @@ const fixedLength = 56;
 const longestPair = 16;
 
 /** Lists are written one after the other; a piece begins each list anew, so that it can be read alone. */
-function pack(map: VolumeMap, control: VarintWriter, data: VarintWriter, at: { list: number; i: number }): number[] {
+function pack(
+  map: VolumeMap,
+  control: VarintWriter,
+  data: VarintWriter,
+  at: { list: number; i: number },
+): number[] {
   const counts = [0, 0];
   const lists = [map.control, map.data];
   const writers = [control, data];
@@ -73,7 +78,11 @@ function broken(why: string, cause?: unknown): RemetalError {
   return new RemetalError('record-damaged', `Block map is damaged: ${why}.`, { cause });
 }
 
-function readExtents(reader: VarintReader, count: number, map: Omit<VolumeMap, 'control' | 'data'>): Extent[] {
+function readExtents(
+  reader: VarintReader,
+  count: number,
+  map: Omit<VolumeMap, 'control' | 'data'>,
+): Extent[] {
   if (count * 2 > reader.remaining) throw broken('extent count');
   const out: Extent[] = [];
   let end = 0;
@@ -123,7 +132,8 @@ function decodePiece(
       facts: { version: piece[7], runs },
     });
   }
-  if (readUint(piece, 8, 4, 'map piece') !== number || mapPieceCount(piece) !== count) throw broken('order of pieces');
+  if (readUint(piece, 8, 4, 'map piece') !== number || mapPieceCount(piece) !== count)
+    throw broken('order of pieces');
   const idLength = readUint(piece, 52, 4, 'volume id length');
   if (idLength > 255 || fixedLength + idLength > piece.length) throw broken('volume id');
   const facts = {

@@ -2,7 +2,10 @@ import type { Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Medium } from '../medium/medium.ts';
-import type { Reporter } from '../progress/index.ts';
+import { readChecksums, type GroupChecksum } from './checksums.ts';
+import type { VolumePlace } from './documents.ts';
+import { readGroups } from './groups.ts';
+import { openRecords } from './open.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
 
 export interface OpenOptions {
@@ -40,46 +43,54 @@ export interface SetReader {
   readonly layout: Layout;
   /** By volume id, in the order of the set. */
   readonly maps: ReadonlyMap<string, VolumeMap>;
-  /** Null only when a set without an end was opened by scanning. */
+  /** Null only when they could not be read, as in a set without an end that was opened by scanning. */
   readonly totals: SetTotals | null;
-  /** Digest of the end record, hex: what a chain and a plan name the set by. Null as for `totals`. */
+  /** Digest of the end record, hex: what a chain and a plan name the set by. Null in a set without an end. */
   readonly digest: string | null;
-  /** What was found damaged and could be made good while opening. */
+  /** What was found damaged and could be made good, while opening and since. */
   readonly problems: readonly RemetalError[];
-  /** The groups of a volume in ascending order. One iteration at a time. */
+  /** The groups of a volume in ascending order. One iteration at a time. Throws `volume-not-found`. */
   groups(volume: string, options: GroupsOptions): AsyncIterable<Group>;
   /**
    * The checksums of a volume's groups from the table of the set, ascending; a restore compares with
-   * them what it reads back. Throws as `groups` does with `stop` where the table is damaged.
+   * them what it reads back. Not while `groups` is under way. Throws `volume-not-found`, `record-damaged`.
    */
   checksums(volume: string): AsyncIterable<GroupChecksum>;
   close(): Promise<void>;
 }
 
-/** What the set's table says of one group. */
-export interface GroupChecksum {
-  readonly index: number;
-  /** The first 16 bytes of the SHA-256 of the plain bytes. */
-  readonly digest: Buffer;
-}
-
-export async function openSet(medium: Medium, name: string, options?: OpenOptions): Promise<SetReader> {
-  throw new RemetalError('internal', 'Not there yet.');
-}
-
-export interface VerifyOptions {
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal;
-}
-
-export interface VerifyReport {
-  readonly records: number;
-  readonly bytes: number;
-  /** Every problem found, in the order met; empty for a sound set. */
-  readonly problems: readonly RemetalError[];
-}
-
-/** Reads a whole set and checks every record, the sequence, the totals and the end digest. */
-export async function verifySet(medium: Medium, name: string, options: VerifyOptions): Promise<VerifyReport> {
-  throw new RemetalError('internal', 'Not there yet.');
+/**
+ * Opens a set by its end record. Refuses what is no set (`not-a-set`), not whole (`set-incomplete`,
+ * `set-truncated`, `part-missing`), of a later format (`set-too-new`) or encrypted
+ * (`set-encrypted`). Damage in the records that describe the set is made good from their copies or
+ * by reading the whole set once, and listed in `problems`; where it cannot be, `record-damaged`.
+ */
+export async function openSet(medium: Medium, name: string, options: OpenOptions = {}): Promise<SetReader> {
+  const source = await medium.open(name);
+  try {
+    const opened = await openRecords(source, name, options.salvage ?? false);
+    const { records, head, layout, volumes, totals, digest } = opened;
+    const placeOf = (id: string): VolumePlace => {
+      const volume = volumes.find(({ map }) => map.volume === id);
+      if (volume !== undefined) return volume;
+      throw new RemetalError('volume-not-found', `Set ${name} holds no volume ${id}.`, {
+        facts: { volume: id, volumes: volumes.map(({ map }) => map.volume) },
+      });
+    };
+    return {
+      name,
+      head,
+      layout,
+      maps: new Map(volumes.map(({ map }) => [map.volume, map])),
+      totals,
+      digest,
+      problems: records.problems,
+      groups: (id, groupsOptions) => readGroups(records, placeOf(id), groupsOptions),
+      checksums: (id) => readChecksums(records, placeOf(id)),
+      close: () => records.close(),
+    };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
 }

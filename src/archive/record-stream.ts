@@ -87,7 +87,12 @@ export class RecordStream {
   }
 
   async #nextPart(): Promise<void> {
-    const document = { format: 1, setId: this.#options.head.setId, part: this.#part + 1, nextOrdinal: this.#ordinal };
+    const document = {
+      format: 1,
+      setId: this.#options.head.setId,
+      part: this.#part + 1,
+      nextOrdinal: this.#ordinal,
+    };
     await this.#unnumbered('more', padToClosing(encodeDocument(document)));
     await this.#options.sink.nextPart();
     this.#part++;
@@ -136,7 +141,9 @@ function lengthOf(pieces: readonly Uint8Array[]): number {
 function padToClosing(text: Buffer): Buffer {
   const out = Buffer.alloc(closingRecordSize - 3 * tarBlock, ' ');
   if (text.length > out.length) {
-    throw new RemetalError('internal', 'Closing record does not fit its size.', { facts: { length: text.length } });
+    throw new RemetalError('internal', 'Closing record does not fit its size.', {
+      facts: { length: text.length },
+    });
   }
   text.copy(out, 0, 0, text.length - 1);
   out[out.length - 1] = 0x0a;

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { decodeUstar, encodeUstar, padded, tarBlock } from '../bytes/index.ts';
-import { isCoded, RemetalError } from '../errors/index.ts';
+import { RemetalError } from '../errors/index.ts';
 import { decompress } from './codec.ts';
 import { decodeHeader, encodeHeader, type RecordHeader } from './header.ts';
 import { jsonKinds, unnumberedKinds } from './structures.ts';
@@ -9,11 +9,14 @@ import { jsonKinds, unnumberedKinds } from './structures.ts';
 export interface StoredRecord {
   readonly header: RecordHeader;
   readonly payload: Buffer;
+  /** Bytes of the whole tar member. */
+  readonly length: number;
 }
 
 /** The last part of a record's tar name, so that `tar t` tells what is what. */
 function memberName(header: RecordHeader): string {
-  if (unnumberedKinds.has(header.kind)) return `part${String(header.index).padStart(4, '0')}.${header.kind}.json`;
+  if (unnumberedKinds.has(header.kind))
+    return `part${String(header.index).padStart(4, '0')}.${header.kind}.json`;
   const ordinal = String(header.ordinal).padStart(10, '0');
   if (jsonKinds.has(header.kind)) return `${ordinal}.${header.kind}.json`;
   return `${ordinal}.${header.kind}.${{ plain: 'raw', zstd: 'zst', zeros: 'zeros' }[header.codec]}`;
@@ -37,14 +40,26 @@ export interface MemberOptions {
 }
 
 /** The tar member of a record, in pieces; the payload is not copied. */
-export function encodeRecord(header: RecordHeader, payload: Uint8Array, options: MemberOptions): Uint8Array[] {
+export function encodeRecord(
+  header: RecordHeader,
+  payload: Uint8Array,
+  options: MemberOptions,
+): Uint8Array[] {
   const name = memberName(header);
   const comment = paxComment(encodeHeader(header).toString('base64'));
   const front = Buffer.alloc(tarBlock + padded(comment.length) + tarBlock);
   const { mtime } = options;
-  encodeUstar({ name: `${options.folder}/PaxHeaders/${name}`, size: comment.length, mtime, type: 'x' }, front, 0);
+  encodeUstar(
+    { name: `${options.folder}/PaxHeaders/${name}`, size: comment.length, mtime, type: 'x' },
+    front,
+    0,
+  );
   comment.copy(front, tarBlock);
-  encodeUstar({ name: `${options.folder}/${name}`, size: payload.length, mtime, type: '0' }, front, front.length - tarBlock);
+  encodeUstar(
+    { name: `${options.folder}/${name}`, size: payload.length, mtime, type: '0' },
+    front,
+    front.length - tarBlock,
+  );
   const padding = padded(payload.length) - payload.length;
   return padding === 0 ? [front, payload] : [front, payload, zeros.subarray(0, padding)];
 }
@@ -75,7 +90,7 @@ export function decodeRecord(member: Buffer): StoredRecord {
   const end = second + tarBlock + file.size;
   if (header.storedLength !== file.size) throw damaged('stored length');
   if (!isZero(member.subarray(commentEnd, second)) || !isZero(member.subarray(end))) throw damaged('padding');
-  return { header, payload: member.subarray(second + tarBlock, end) };
+  return { header, payload: member.subarray(second + tarBlock, end), length: member.length };
 }
 
 /**
@@ -109,14 +124,4 @@ export function sumOfZeros(length: number): Buffer {
     if (zeroSums.size < 64) zeroSums.set(length, sum);
   }
   return sum;
-}
-
-/** The same error with the record and its place in it; anything else as it is. */
-export function atRecord(error: unknown, facts: Readonly<Record<string, unknown>>): unknown {
-  if (!isCoded(error)) return error;
-  return new RemetalError(error.code, error.message, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    facts: { ...error.facts, ...facts },
-    cause: error,
-  });
 }

@@ -62,7 +62,7 @@ export class PlaceLog {
     for (const [i, run] of this.#runs.entries()) {
       const end = this.#runs[i + 1]?.firstOrdinal ?? this.#count;
       let { offset } = run;
-      for (let ordinal = run.firstOrdinal; ordinal < end; ) {
+      for (let ordinal = run.firstOrdinal; ordinal < end;) {
         const lengths = new VarintWriter();
         const head = Buffer.alloc(runHeadLength);
         writeUint(head, 0, 8, ordinal, 'first ordinal');
@@ -83,31 +83,39 @@ export class PlaceLog {
 }
 
 const runHeadLength = 24;
+/** Two tar headers and one block of extended header. */
+const smallestRecord = 3 * tarBlock;
 
-/** Ordinals to places. Eight bytes a record: the offset, and runs for the parts. */
+const placesPerSlab = 65536;
+
+/** Ordinals to places, ten bytes a record, kept in slabs that are made when first needed. */
 export class PlaceIndex {
-  readonly #offsets: Float64Array;
-  readonly #parts: Uint16Array;
+  /** Ordinals from this one on are not kept: there is no room on the medium for so many records. */
+  readonly limit: number;
+  readonly #slabs = new Map<number, { offsets: Float64Array; parts: Uint16Array }>();
 
-  constructor(count: number) {
-    this.#offsets = new Float64Array(count).fill(-1);
-    this.#parts = new Uint16Array(count);
-  }
-
-  get count(): number {
-    return this.#offsets.length;
+  /** `mediumBytes` are the bytes of the whole set; they bound what is ever allocated. */
+  constructor(mediumBytes: number) {
+    this.limit = Math.ceil(mediumBytes / smallestRecord);
   }
 
   set(ordinal: number, place: RecordPlace): void {
-    if (ordinal >= this.#offsets.length) return;
-    this.#offsets[ordinal] = place.offset;
-    this.#parts[ordinal] = place.part;
+    if (ordinal >= this.limit || place.part > 0xffff) return;
+    const number = Math.floor(ordinal / placesPerSlab);
+    let slab = this.#slabs.get(number);
+    if (slab === undefined) {
+      slab = { offsets: new Float64Array(placesPerSlab).fill(-1), parts: new Uint16Array(placesPerSlab) };
+      this.#slabs.set(number, slab);
+    }
+    slab.offsets[ordinal % placesPerSlab] = place.offset;
+    slab.parts[ordinal % placesPerSlab] = place.part;
   }
 
   /** The place of a record, or null where none is known. */
   get(ordinal: number): RecordPlace | null {
-    const offset = this.#offsets[ordinal] ?? -1;
-    return offset < 0 ? null : { part: this.#parts[ordinal]!, offset };
+    const slab = this.#slabs.get(Math.floor(ordinal / placesPerSlab));
+    const offset = slab?.offsets[ordinal % placesPerSlab] ?? -1;
+    return slab === undefined || offset < 0 ? null : { part: slab.parts[ordinal % placesPerSlab]!, offset };
   }
 
   /** Adds what one index record says. Throws `record-damaged`. */
@@ -118,7 +126,7 @@ export class PlaceIndex {
       const part = readUint(piece, 16, 4, 'part');
       const count = readUint(piece, 20, 4, 'count');
       let offset = readUint(piece, 8, 8, 'offset');
-      if (count > reader.remaining || first + count > this.count || part > 0xffff) throw broken();
+      if (count > reader.remaining || first + count > this.limit) throw broken();
       for (let i = 0; i < count; i++) {
         this.set(first + i, { part, offset });
         offset += reader.next() * tarBlock;

@@ -133,7 +133,14 @@ class SequentialWriter {
     // The map names the ordinals behind its own records, so their number has to be known first.
     const pieceCount = encodeMap({ map, firstOrdinal: 0 }).length;
     const firstOrdinal = this.#stream.nextOrdinal + pieceCount;
-    const contents = { volume: map.volume, number, maps: [], copies: [], firstOrdinal, groups: index.groupCount };
+    const contents = {
+      volume: map.volume,
+      number,
+      maps: [],
+      copies: [],
+      firstOrdinal,
+      groups: index.groupCount,
+    };
     const volume: VolumeState = { map, number, index, contents, next: 0, zero: 0, stored: 0, unreadable: [] };
     this.#volumes.push(volume);
     this.#contents.volumes.push(contents);
@@ -157,7 +164,11 @@ class SequentialWriter {
   async group(plain: Uint8Array, options: GroupOptions): Promise<void> {
     const volume = this.#volumes.at(-1);
     const i = volume?.next ?? 0;
-    if (volume === undefined || i >= volume.index.groupCount || plain.length !== volume.index.groupLength(i)) {
+    if (
+      volume === undefined ||
+      i >= volume.index.groupCount ||
+      plain.length !== volume.index.groupLength(i)
+    ) {
       throw new RemetalError('internal', 'Group is not the next of the map.', {
         facts: { volume: volume?.map.volume, group: i, length: plain.length },
       });
@@ -203,7 +214,8 @@ class SequentialWriter {
     for (const { volume, fields, payload } of this.#mapRecords) {
       volume.contents.copies.push(await stream.append({ ...fields, copy: true }, payload));
     }
-    for (const piece of this.#checksums.pieces()) contents.checksums.push(await this.#table('checksums', piece));
+    for (const piece of this.#checksums.pieces())
+      contents.checksums.push(await this.#table('checksums', piece));
     contents.exceptions.push(await stream.document('exceptions', { format: 1, files: [] }));
     const totals = this.#totals(facts);
     contents.totals.push(await stream.document('totals', totals));
@@ -223,7 +235,13 @@ class SequentialWriter {
 
   #table(kind: 'checksums' | 'index', piece: { firstEntry: number; bytes: Buffer }): Promise<Place> {
     const { bytes, firstEntry } = piece;
-    const fields = { kind, codec: 'plain', index: firstEntry, plainLength: bytes.length, sum: sumOf(bytes) } as const;
+    const fields = {
+      kind,
+      codec: 'plain',
+      index: firstEntry,
+      plainLength: bytes.length,
+      sum: sumOf(bytes),
+    } as const;
     return this.#stream.append(fields, bytes);
   }
 
@@ -249,6 +267,13 @@ class SequentialWriter {
       };
     });
     const { leftOut, startedAt, finishedAt } = facts;
-    return { volumes, leftOut: [...leftOut], records: this.#stream.nextOrdinal, startedAt, finishedAt, notices };
+    return {
+      volumes,
+      leftOut: [...leftOut],
+      records: this.#stream.nextOrdinal,
+      startedAt,
+      finishedAt,
+      notices,
+    };
   }
 }

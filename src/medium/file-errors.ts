@@ -32,8 +32,12 @@ export function mediumError(path: string, error: unknown, writtenBytes: number |
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new RemetalError('medium-not-found', `Medium ${path} is not there.`, { facts, cause: error });
   }
-  return new RemetalError('medium-failed', `Medium ${path} failed: ${error instanceof Error ? error.message : String(error)}.`, {
-    facts,
-    cause: error,
-  });
+  return new RemetalError(
+    'medium-failed',
+    `Medium ${path} failed: ${error instanceof Error ? error.message : String(error)}.`,
+    {
+      facts,
+      cause: error,
+    },
+  );
 }

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson, normalize, type Extent } from '../bytes/index.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
+import type { RecordPlace } from '../medium/medium.ts';
+import { contentsSchema, decodeDocument, endSchema, type Contents, type End } from './documents.ts';
+import { sameExtents } from './groups.ts';
+import { GroupIndex } from './map.ts';
+import { decodeMap, mapPieceCount } from './map-record.ts';
+import type { StoredRecord } from './record.ts';
+import { setTotalsSchema, type SetTotals } from './set.ts';
+import { digestedKinds, unnumberedKinds } from './structures.ts';
+import { ChecksumTable, PlaceIndex } from './tables.ts';
+
+function samePlace(a: RecordPlace | null, b: RecordPlace | null): boolean {
+  return a !== null && b !== null && a.part === b.part && a.offset === b.offset;
+}
+
+interface VolumeCount {
+  map: { index: GroupIndex; volume: string; size: number; firstOrdinal: number } | null;
+  readonly pieces: Buffer[];
+  kept: number;
+  zero: number;
+  stored: number;
+  groups: number;
+  unreadable: Extent[];
+}
+
+/**
+ * Checks that the records of a set, each sound in itself and met in order, agree with one another:
+ * groups with block maps, the table of checksums, the totals, the index, the contents, the digest.
+ * Means something only for a set whose sequence has no gap.
+ */
+export class SetAudit {
+  readonly problems: RemetalError[] = [];
+  readonly #checksums = new ChecksumTable();
+  readonly #table: Buffer[] = [];
+  readonly #digest = createHash('sha256');
+  readonly #volumes = new Map<number, VolumeCount>();
+  readonly #places: PlaceIndex;
+  readonly #index: PlaceIndex;
+  #indexed = 0;
+  #totals: SetTotals | null = null;
+  #contents: Contents | null = null;
+  #end: End | null = null;
+  #endOrdinal = 0;
+
+  constructor(mediumBytes: number) {
+    this.#places = new PlaceIndex(mediumBytes);
+    this.#index = new PlaceIndex(mediumBytes);
+  }
+
+  #wrong(message: string, facts: Readonly<Record<string, unknown>> = {}): void {
+    this.problems.push(new RemetalError('record-damaged', message, { facts }));
+  }
+
+  /** The next record, its plain bytes already checked; `plain` null for zeros. */
+  record(record: StoredRecord, place: RecordPlace, plain: Buffer | null): void {
+    const { kind, ordinal, sum, copy } = record.header;
+    if (unnumberedKinds.has(kind)) return;
+    this.#places.set(ordinal, place);
+    if (digestedKinds.has(kind) && !copy) this.#digest.update(sum);
+    try {
+      this.#take(record, plain ?? Buffer.alloc(0));
+    } catch (error) {
+      if (!isCoded(error)) throw error;
+      this.problems.push(error);
+    }
+  }
+
+  #take(record: StoredRecord, plain: Buffer): void {
+    const { header } = record;
+    if (header.kind === 'control' || header.kind === 'data') return this.#group(record);
+    if (header.kind === 'map' && !header.copy) return this.#map(header.volume ?? 0, plain);
+    if (header.kind === 'checksums') this.#table.push(plain);
+    if (header.kind === 'totals') this.#totals = decodeDocument(plain, setTotalsSchema, 'totals record');
+    if (header.kind === 'contents') this.#contents = decodeDocument(plain, contentsSchema, 'contents record');
+    if (header.kind === 'index') {
+      this.#indexed = header.ordinal;
+      this.#index.add(plain);
+    }
+    if (header.kind === 'end') {
+      this.#end = decodeDocument(plain, endSchema, 'end record');
+      this.#endOrdinal = header.ordinal;
+    }
+    return undefined;
+  }
+
+  #volume(number: number): VolumeCount {
+    const known = this.#volumes.get(number);
+    if (known !== undefined) return known;
+    const fresh: VolumeCount = {
+      map: null,
+      pieces: [],
+      kept: 0,
+      zero: 0,
+      stored: 0,
+      groups: 0,
+      unreadable: [],
+    };
+    this.#volumes.set(number, fresh);
+    return fresh;
+  }
+
+  #map(number: number, piece: Buffer): void {
+    const volume = this.#volume(number);
+    volume.pieces.push(piece);
+    if (volume.pieces.length < mapPieceCount(piece)) return;
+    const { map, firstOrdinal } = decodeMap(volume.pieces);
+    volume.map = { index: new GroupIndex(map), volume: map.volume, size: map.size, firstOrdinal };
+  }
+
+  #group({ header, length }: StoredRecord): void {
+    const volume = this.#volume(header.volume ?? 0);
+    const { map } = volume;
+    const described =
+      map !== null &&
+      header.index === volume.groups &&
+      header.ordinal === map.firstOrdinal + header.index &&
+      header.index < map.index.groupCount &&
+      (header.kind === 'control') === map.index.isControl(header.index) &&
+      sameExtents(header.extents, map.index.groupExtents(header.index));
+    if (!described)
+      this.#wrong(`Record ${header.ordinal} does not hold what the block map says.`, {
+        ordinal: header.ordinal,
+      });
+    this.#checksums.push(header.sum);
+    volume.groups++;
+    volume.kept += header.plainLength;
+    volume.stored += length;
+    if (header.codec === 'zeros') volume.zero += header.plainLength;
+    volume.unreadable.push(...header.unreadable);
+  }
+
+  /** Compares what was counted with what the set says of itself. */
+  conclude(): void {
+    const pieces = this.#checksums.pieces();
+    const same =
+      pieces.length === this.#table.length && pieces.every(({ bytes }, i) => bytes.equals(this.#table[i]!));
+    if (!same) this.#wrong('The table of checksums does not match the records.');
+    this.#concludeTotals();
+    this.#concludePlaces();
+    const end = this.#end;
+    if (end === null) return;
+    if (end.digest !== this.#digest.digest('hex'))
+      this.#wrong('The digest of the set does not match its records.');
+    if (end.records !== this.#endOrdinal + 1) this.#wrong('The end record names another number of records.');
+  }
+
+  #concludeTotals(): void {
+    const counted = [...this.#volumes.values()].map(({ map, groups, kept, zero, stored, unreadable }) => ({
+      volume: map?.volume ?? '',
+      size: map?.size ?? 0,
+      groups,
+      kept,
+      zero,
+      stored,
+      unreadable: normalize(unreadable),
+    }));
+    const named = (this.#totals?.volumes ?? []).map(
+      ({ volume, size, groups, kept, zero, stored, unreadable }) => ({
+        volume,
+        size,
+        groups,
+        kept,
+        zero,
+        stored,
+        unreadable,
+      }),
+    );
+    // A list of unreadable extents that was too long to be named whole is compared as far as it goes.
+    for (const [i, volume] of counted.entries()) volume.unreadable.splice(named[i]?.unreadable.length ?? 0);
+    if (canonicalJson(counted) !== canonicalJson(named))
+      this.#wrong('The totals do not match the records.', { counted, named });
+  }
+
+  #concludePlaces(): void {
+    const contents = this.#contents;
+    const firstIndex = contents?.index[0]?.ordinal ?? this.#indexed;
+    for (let ordinal = 0; ordinal < firstIndex; ordinal++) {
+      if (samePlace(this.#places.get(ordinal), this.#index.get(ordinal))) continue;
+      this.#wrong(`The index does not name the place of record ${ordinal}.`, { ordinal });
+      break;
+    }
+    if (contents === null) return;
+    const { head, layout, checksums, exceptions, totals, index, volumes } = contents;
+    const named = [
+      head,
+      layout,
+      checksums,
+      exceptions,
+      totals,
+      index,
+      ...volumes.flatMap((v) => [v.maps, v.copies]),
+    ].flat();
+    for (const place of [...named, ...(this.#end === null ? [] : [this.#end.contents])]) {
+      if (samePlace(this.#places.get(place.ordinal), place)) continue;
+      this.#wrong(`The contents do not name the place of record ${place.ordinal}.`, {
+        ordinal: place.ordinal,
+      });
+    }
+  }
+}

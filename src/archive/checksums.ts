@@ -1,0 +1,62 @@
+import { RemetalError } from '../errors/index.ts';
+import type { VolumePlace } from './documents.ts';
+import { GroupIndex } from './map.ts';
+import { plainOf } from './record.ts';
+import type { SetSource } from './set-source.ts';
+import { checksumLength, tablePieceLength } from './structures.ts';
+
+/** What the set's table says of one group. */
+export interface GroupChecksum {
+  readonly index: number;
+  /** The first 16 bytes of the SHA-256 of the plain bytes. */
+  readonly digest: Buffer;
+}
+
+const entriesPerPiece = tablePieceLength / checksumLength;
+
+/** The entries of a volume in the table of checksums, which goes over all volumes of the set in order. */
+export async function* readChecksums(
+  records: SetSource,
+  volume: VolumePlace,
+): AsyncGenerator<GroupChecksum, void, undefined> {
+  const { volumes, checksums } = await records.contents();
+  const before = volumes.slice(
+    0,
+    volumes.findIndex(({ number }) => number === volume.number),
+  );
+  const first = before.reduce((sum, { groups }) => sum + groups, 0);
+  const end = first + new GroupIndex(volume.map).groupCount;
+  for (let entry = first; entry < end;) {
+    const piece = Math.floor(entry / entriesPerPiece);
+    const bytes = await pieceAt(records, checksums[piece], piece);
+    const from = piece * entriesPerPiece;
+    const to = Math.min(end, from + bytes.length / checksumLength);
+    if (to <= entry) throw broken(piece);
+    for (; entry < to; entry++) {
+      const at = (entry - from) * checksumLength;
+      yield { index: entry - first, digest: bytes.subarray(at, at + checksumLength) };
+    }
+  }
+}
+
+async function pieceAt(
+  records: SetSource,
+  place: { ordinal: number; part: number; offset: number } | undefined,
+  piece: number,
+): Promise<Buffer> {
+  if (place === undefined) throw broken(piece);
+  const record = await records.at(place, { ordinal: place.ordinal, kinds: ['checksums'] });
+  const bytes = await plainOf(record);
+  if (
+    record.header.index !== piece * entriesPerPiece ||
+    bytes === null ||
+    bytes.length % checksumLength !== 0
+  ) {
+    throw broken(piece);
+  }
+  return bytes;
+}
+
+function broken(piece: number): RemetalError {
+  return new RemetalError('record-damaged', 'Table of checksums is damaged.', { facts: { piece } });
+}

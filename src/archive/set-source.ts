@@ -1,0 +1,164 @@
+import { isCoded, RemetalError } from '../errors/index.ts';
+import type { RecordPlace, RecordSource } from '../medium/medium.ts';
+import {
+  contentsSchema,
+  decodeDocument,
+  setIdText,
+  type Contents,
+  type End,
+  type Place,
+} from './documents.ts';
+import type { RecordHeader } from './header.ts';
+import { decodeRecord, plainOf, type StoredRecord } from './record.ts';
+import { scanSet, type Scan } from './scan.ts';
+import type { Kind } from './structures.ts';
+import { PlaceIndex } from './tables.ts';
+
+/** What must hold of a record for it to be the one that was looked for. */
+export interface Wanted {
+  /** Null where any will do. */
+  readonly ordinal: number | null;
+  readonly kinds: readonly Kind[];
+}
+
+/** The records of one set by their ordinals: by its index, and where that fails by scanning. */
+export class SetSource {
+  readonly setId: Buffer;
+  readonly problems: RemetalError[] = [];
+  readonly #source: RecordSource;
+  #contents: Contents | null = null;
+  #places: PlaceIndex | null = null;
+  #scan: Scan | null = null;
+  /** Where the medium stands: the end of the record read last. */
+  #at: RecordPlace | null = null;
+
+  constructor(source: RecordSource, setId: Buffer) {
+    this.#source = source;
+    this.setId = setId;
+  }
+
+  get bytes(): number {
+    return this.#source.bytes;
+  }
+
+  get scanned(): boolean {
+    return this.#scan !== null;
+  }
+
+  close(): Promise<void> {
+    return this.#source.close();
+  }
+
+  /** The record at a place, when it is the one wanted. Throws `record-damaged` and `record-misplaced`. */
+  async at(place: RecordPlace, wanted: Wanted): Promise<StoredRecord> {
+    const facts = { ordinal: wanted.ordinal, part: place.part + 1, offset: place.offset };
+    try {
+      if (this.#at?.part !== place.part || this.#at.offset !== place.offset) await this.#source.seek(place);
+      this.#at = null;
+      const member = await this.#source.next();
+      if (member === null) throw new RemetalError('record-missing', 'No record is where one should be.');
+      this.#at = { part: place.part, offset: place.offset + member.length };
+      const record = decodeRecord(member);
+      this.#check(record.header, wanted);
+      return record;
+    } catch (error) {
+      if (!isCoded(error, 'record-damaged', 'record-misplaced', 'record-missing', 'set-truncated'))
+        throw error;
+      throw new RemetalError(error.code, error.message, {
+        facts: { ...error.facts, ...facts },
+        cause: error,
+      });
+    }
+  }
+
+  #check(header: RecordHeader, wanted: Wanted): void {
+    const own = header.setId.equals(this.setId);
+    const numbered = wanted.ordinal === null || header.ordinal === wanted.ordinal;
+    if (own && numbered && wanted.kinds.includes(header.kind)) return;
+    const other = own ? `record ${header.ordinal}` : 'a record of another set';
+    throw new RemetalError('record-misplaced', `In the place of record ${wanted.ordinal} stands ${other}.`, {
+      facts: { found: header.ordinal, foundKind: header.kind },
+    });
+  }
+
+  /** Plain bytes of the record at a place; zeros are not expected. */
+  async plainAt(place: Place, kind: Kind): Promise<Buffer> {
+    const plain = await plainOf(await this.at(place, { ordinal: place.ordinal, kinds: [kind] }));
+    return plain ?? Buffer.alloc(0);
+  }
+
+  /** Reads the contents record the end record names. */
+  async follow(end: End): Promise<void> {
+    const bytes = await this.plainAt(end.contents, 'contents');
+    this.#contents = decodeDocument(bytes, contentsSchema, 'contents record');
+  }
+
+  /** Reads the whole set once to find what it holds. */
+  async scan(): Promise<Scan> {
+    if (this.#scan === null) {
+      this.#at = null;
+      this.#scan = await scanSet(this.#source, this.setId, setIdText(this.setId));
+      this.#contents = this.#scan.contents;
+      this.#places = this.#scan.places;
+      this.problems.push(...this.#scan.problems);
+    }
+    return this.#scan;
+  }
+
+  async contents(): Promise<Contents> {
+    return this.#contents ?? (await this.scan()).contents;
+  }
+
+  /**
+   * What `read` makes of the first of some places where it succeeds. When none does, the set is
+   * scanned and the places found there are tried. Damage met on the way is kept in `problems`.
+   */
+  async first<Value>(
+    pick: (contents: Contents) => readonly Place[],
+    read: (place: Place) => Promise<Value>,
+  ): Promise<Value> {
+    for (;;) {
+      const scanned = this.scanned;
+      let failure: RemetalError | null = null;
+      for (const place of pick(await this.contents())) {
+        try {
+          return await read(place);
+        } catch (error) {
+          if (!isDamage(error)) throw error;
+          failure = error;
+          this.problems.push(error);
+        }
+      }
+      if (scanned)
+        throw failure ?? new RemetalError('record-missing', 'A record that every set has is missing.');
+      await this.scan();
+    }
+  }
+
+  /** Where the records are, from the index of the set; by scanning where that is damaged. */
+  async places(): Promise<PlaceIndex> {
+    if (this.#places !== null) return this.#places;
+    const index = new PlaceIndex(this.bytes);
+    try {
+      for (const place of (await this.contents()).index) index.add(await this.plainAt(place, 'index'));
+      this.#places = index;
+      return index;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.problems.push(error);
+      return (await this.scan()).places;
+    }
+  }
+}
+
+/** True for damage of the set, as against a medium that fails or a set that must be refused. */
+export function isDamage(error: unknown): error is RemetalError {
+  return isCoded(
+    error,
+    'record-damaged',
+    'record-misplaced',
+    'record-missing',
+    'set-truncated',
+    'part-missing',
+  );
+}

@@ -1,0 +1,161 @@
+import { isCoded, RemetalError } from '../errors/index.ts';
+import type { Medium, RecordPlace, RecordSource } from '../medium/medium.ts';
+import type { Reporter } from '../progress/index.ts';
+import { SetAudit } from './audit.ts';
+import type { End } from './documents.ts';
+import { endOf, lookAtEnds, openRecords, setIdOf } from './open.ts';
+import { plainOf, type StoredRecord } from './record.ts';
+import { walk, type Found } from './scan.ts';
+import { RecordSequence } from './sequence.ts';
+import { isDamage } from './set-source.ts';
+import { unnumberedKinds } from './structures.ts';
+
+export interface VerifyOptions {
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal;
+}
+
+export interface VerifyReport {
+  /** Intact records met, labels counted too. */
+  readonly records: number;
+  /** Plain bytes of volumes checked. */
+  readonly bytes: number;
+  /** Every problem found; empty for a sound set. */
+  readonly problems: readonly RemetalError[];
+}
+
+/** Records being decoded at once. */
+const maxAhead = 8;
+
+/**
+ * Reads a whole set and checks every record, the sequence of ordinals, and that maps, checksums,
+ * totals, index and digest agree with the records. Problems are collected, not thrown; thrown are
+ * `no-such-set`, `not-a-set`, `set-too-new`, `set-encrypted` and what the medium throws.
+ */
+export async function verifySet(medium: Medium, name: string, options: VerifyOptions): Promise<VerifyReport> {
+  const source = await medium.open(name);
+  try {
+    const problems: RemetalError[] = [];
+    const ends = await lookAtEnds(source, name);
+    const end = await endOf(source, name, ends).catch((error: unknown): null => {
+      if (!isDamage(error) && !isCoded(error, 'set-incomplete')) throw error;
+      problems.push(error);
+      return null;
+    });
+    const totalBytes = end === null ? 0 : await plainTotal(source, name);
+    const pass = new VerifyPass(source.bytes, options, totalBytes);
+    await pass.run(source, setIdOf(ends));
+    problems.push(...pass.conclude(end));
+    return { records: pass.records, bytes: pass.bytes, problems: distinct(problems) };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Plain bytes the totals name, for the progress; 0 where they cannot be read. */
+async function plainTotal(source: RecordSource, name: string): Promise<number> {
+  try {
+    const { totals } = await openRecords(source, name, false);
+    return totals?.volumes.reduce((sum, volume) => sum + volume.kept, 0) ?? 0;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return 0;
+  }
+}
+
+/** Problems that two ways of looking found are named once. */
+function distinct(problems: readonly RemetalError[]): RemetalError[] {
+  const seen = new Set<string>();
+  return problems.filter(({ code, facts, message }) => {
+    const { part, offset } = facts;
+    const key = JSON.stringify(offset === undefined ? [code, message] : [code, part, offset]);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+interface Checked {
+  readonly place: RecordPlace;
+  readonly record: StoredRecord | null;
+  /** Plain bytes, null for zeros; the problem where they do not match. */
+  readonly plain: Promise<Buffer | null | RemetalError>;
+}
+
+class VerifyPass {
+  records = 0;
+  bytes = 0;
+  readonly #problems: RemetalError[] = [];
+  readonly #sequence: RecordSequence;
+  readonly #audit: SetAudit;
+  readonly #options: VerifyOptions;
+  readonly #totalBytes: number;
+
+  constructor(mediumBytes: number, options: VerifyOptions, totalBytes: number) {
+    this.#sequence = new RecordSequence(mediumBytes);
+    this.#audit = new SetAudit(mediumBytes);
+    this.#options = options;
+    this.#totalBytes = totalBytes;
+  }
+
+  async run(source: RecordSource, setId: Buffer | null): Promise<void> {
+    const ahead: Checked[] = [];
+    for await (const found of walk(source, setId, this.#options.signal)) {
+      ahead.push(check(found));
+      if (ahead.length >= maxAhead) await this.#take(ahead.shift()!);
+    }
+    for (const checked of ahead) await this.#take(checked);
+  }
+
+  async #take({ place, record, plain }: Checked): Promise<void> {
+    const result = await plain;
+    const facts = { part: place.part + 1, offset: place.offset };
+    if (record === null) {
+      if (!(result instanceof RemetalError)) return;
+      const lost = isCoded(result, 'record-damaged');
+      this.#problems.push(lost ? located(result, { ...facts, ordinal: this.#sequence.damaged() }) : result);
+      return;
+    }
+    const { kind, ordinal, plainLength } = record.header;
+    const wrong = unnumberedKinds.has(kind) ? null : this.#sequence.met(ordinal);
+    if (wrong !== null) this.#problems.push(located(wrong, facts));
+    if (result instanceof RemetalError) {
+      this.#problems.push(located(result, { ...facts, ordinal, kind }));
+      return;
+    }
+    this.records++;
+    if (kind === 'control' || kind === 'data') {
+      this.bytes += plainLength;
+      const doneBytes = this.bytes;
+      this.#options.reporter.progress({
+        phase: 'verify',
+        doneBytes,
+        totalBytes: Math.max(this.#totalBytes, doneBytes),
+      });
+    }
+    // Behind the first problem the records no longer add up, and everything after would be blamed for it.
+    if (this.#problems.length === 0) this.#audit.record(record, place, result);
+  }
+
+  /** Everything found, with what only shows at the end. */
+  conclude(end: End | null): RemetalError[] {
+    this.#problems.push(...this.#sequence.missing(end?.records ?? this.#sequence.expected));
+    if (this.#problems.length > 0 || end === null) return this.#problems;
+    this.#audit.conclude();
+    return this.#audit.problems;
+  }
+}
+
+function located(problem: RemetalError, facts: Readonly<Record<string, unknown>>): RemetalError {
+  return new RemetalError(problem.code, problem.message, {
+    facts: { ...problem.facts, ...facts },
+    cause: problem,
+  });
+}
+
+function check({ place, record, problem }: Found): Checked {
+  if (record === null) return { place, record, plain: Promise.resolve(problem) };
+  const plain = plainOf(record).catch((error: unknown) => {
+    if (isDamage(error)) return error;
+    throw error;
+  });
+  return { place, record, plain };
+}
