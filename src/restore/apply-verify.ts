@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { intersect, subtract, type Extent } from '../bytes/index.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
-import { RemetalError } from '../errors/index.ts';
-import { checkStopped, type RestoreRun } from './apply-run.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
+import { checkStopped, note, type RestoreRun } from './apply-run.ts';
 import { placementsOf } from './apply-targets.ts';
 import { blankOut, knownZeros } from './apply-volume.ts';
 import { piecesOf, type Placement } from './apply-writer.ts';
@@ -43,7 +43,7 @@ export async function readBackVolume(restore: RestoreRun, step: VolumeStep): Pro
       .finally(() => pending.delete(work));
     pending.add(work);
   };
-  for await (const { index: group, digest } of restore.reader.checksums(step.volume)) {
+  for await (const { index: group, digest } of expected(restore, step)) {
     checkStopped(restore);
     start(index.groupExtents(group), lost.has(group) ? null : digest);
     doneBytes += index.groupLength(group);
@@ -66,6 +66,33 @@ export async function readBackVolume(restore: RestoreRun, step: VolumeStep): Pro
   restore.readBackSeconds += (performance.now() - startedAt) / 1000;
   if (failure !== null) throw failure;
   if (different.length > 0) throw differs(step.name, step.volume, different);
+}
+
+/** What each group should be: by the table of the set, and where that is damaged by its records, read once more. */
+async function* expected(
+  restore: RestoreRun,
+  step: VolumeStep,
+): AsyncGenerator<{ index: number; digest: Buffer | null }, void, undefined> {
+  let next = 0;
+  try {
+    for await (const checksum of restore.reader.checksums(step.volume)) {
+      yield checksum;
+      next = checksum.index + 1;
+    }
+  } catch (error) {
+    if (!isCoded(error, 'record-damaged', 'record-misplaced', 'record-missing')) throw error;
+    note(restore, {
+      level: 'warning',
+      code: 'checksums-damaged',
+      message: `The table of checksums is damaged: ${step.name} is compared with its records instead`,
+    });
+    for await (const { index, plain } of restore.reader.groups(step.volume, {
+      from: next,
+      onDamage: 'report',
+    })) {
+      yield { index, digest: plain === null ? null : hash('sha256', plain, 'buffer') };
+    }
+  }
 }
 
 function differs(name: string, volume: string, extents: readonly Extent[]): RemetalError {
