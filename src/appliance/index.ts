@@ -6,3 +6,12 @@ export { ANSWERS_PLACE, buildAppliance, type BuildOptions, type BuildResult } fr
 export { defaultCache, type BuildStep, type OnStep } from './cache.ts';
 export { LABEL } from './image.ts';
 export type { MenuSettings } from './menu.ts';
+export type { DataFileSystem } from './stick.ts';
+export {
+  DATA_LABEL,
+  inspectStick,
+  writeUsb,
+  type StickTarget,
+  type WriteUsbOptions,
+  type WriteUsbResult,
+} from './usb.ts';
