@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createSet, type LeftOut, type SetHead, type SetTotals, type SetWriter } from '../archive/index.ts';
 import { total } from '../bytes/index.ts';
 import { bufferPool } from '../disk/index.ts';
-import type { Medium } from '../medium/medium.ts';
+import { isCoded } from '../errors/index.ts';
+import type { Medium, SetOnMedium } from '../medium/medium.ts';
 import type { Notice } from '../progress/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, BackupResult } from './request.ts';
@@ -15,11 +16,21 @@ const slabSize = 8 * 1024 * 1024;
 /** Two being read, one handed over, one whose last groups are still being compressed. */
 const slabs = 4;
 
+/** What is on the medium; nothing where the place is made only when something is written. */
+async function setsOn(medium: Medium): Promise<SetOnMedium[]> {
+  try {
+    return await medium.list();
+  } catch (error) {
+    if (isCoded(error, 'medium-not-found')) return [];
+    throw error;
+  }
+}
+
 /** `web1-20260314T150926Z`, with a number behind it should the medium have that already. */
 async function setName(medium: Medium, name: string, now: Date): Promise<string> {
   const stem = name.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replaceAll(/^[.-]+|-+$/g, '') || 'machine';
   const time = now.toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const taken = new Set((await medium.list()).map((set) => set.name));
+  const taken = new Set((await setsOn(medium)).map((set) => set.name));
   const wanted = `${stem}-${time}`;
   for (let i = 1; ; i++) {
     const candidate = i === 1 ? wanted : `${wanted}-${i}`;
