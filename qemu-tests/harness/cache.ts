@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Where slow things are kept between runs, outside the checkout. */
+export function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'remetal', 'rig');
+}
+
+/** A short key over everything a cached thing is made from. */
+export function keyOf(...inputs: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const input of inputs) hash.update(`${input.length}\n`).update(input);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/**
+ * The folder `<name>-<key>` of the cache, made by `make` when it is not there yet. `make` fills a
+ * folder under another name, so that one cut off half-way is never taken for a whole one. Older
+ * folders of the same name are removed.
+ */
+export async function cached(
+  name: string,
+  key: string,
+  make: (folder: string) => Promise<void>,
+): Promise<string> {
+  const parent = cacheFolder();
+  const wanted = join(parent, `${name}-${key}`);
+  if (existsSync(wanted)) return wanted;
+  mkdirSync(parent, { recursive: true });
+  const growing = mkdtempSync(join(parent, `${name}.growing-`));
+  try {
+    await make(growing);
+    if (existsSync(wanted)) rmSync(growing, { recursive: true });
+    else renameSync(growing, wanted);
+  } catch (error) {
+    rmSync(growing, { recursive: true, force: true });
+    throw error;
+  }
+  for (const other of readdirSync(parent)) {
+    if (other.startsWith(`${name}-`) && other !== `${name}-${key}`) {
+      rmSync(join(parent, other), { recursive: true, force: true });
+    }
+  }
+  return wanted;
+}

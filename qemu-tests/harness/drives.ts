@@ -1,0 +1,88 @@
+/** The controllers a disk can be attached to; each is another driver in the guest. */
+export type Controller =
+  | 'virtio-blk'
+  | 'virtio-scsi'
+  | 'ahci'
+  | 'nvme'
+  | 'lsi'
+  | 'mptsas'
+  | 'megasas'
+  | 'usb';
+
+export interface Drive {
+  /** Image file, raw or qcow2. */
+  readonly file: string;
+  readonly format: 'raw' | 'qcow2';
+  readonly controller: Controller | 'cd';
+  /** What the guest reads as the disk's serial. */
+  readonly serial?: string;
+  /** World wide name, where the controller carries one. */
+  readonly wwn?: string;
+  /** Place in the firmware's boot order, from 0; absent: not booted from. */
+  readonly boot?: number;
+  /** Writes go nowhere, and the image stays as it is. */
+  readonly discardWrites?: boolean;
+}
+
+const hostAdapters: Partial<Record<Controller | 'cd', string>> = {
+  'virtio-scsi': 'virtio-scsi-pci,id=hba-virtio-scsi',
+  lsi: 'lsi53c895a,id=hba-lsi',
+  mptsas: 'mptsas1068,id=hba-mptsas',
+  megasas: 'megasas,id=hba-megasas',
+  usb: 'qemu-xhci,id=hba-usb',
+};
+
+function deviceOf(drive: Drive, ordinal: number, sataPort: () => number): string {
+  const named = [
+    `drive=d${ordinal}`,
+    ...(drive.serial === undefined ? [] : [`serial=${drive.serial}`]),
+    ...(drive.boot === undefined ? [] : [`bootindex=${drive.boot}`]),
+  ];
+  const withWwn = drive.wwn === undefined ? named : [...named, `wwn=0x${drive.wwn}`];
+  const kinds: Record<Controller | 'cd', () => string[]> = {
+    'virtio-blk': () => ['virtio-blk-pci', ...named],
+    'virtio-scsi': () => ['scsi-hd', 'bus=hba-virtio-scsi.0', ...withWwn],
+    lsi: () => ['scsi-hd', 'bus=hba-lsi.0', ...withWwn],
+    mptsas: () => ['scsi-hd', 'bus=hba-mptsas.0', ...withWwn],
+    megasas: () => ['scsi-hd', 'bus=hba-megasas.0', ...withWwn],
+    ahci: () => ['ide-hd', `bus=ide.${sataPort()}`, ...withWwn],
+    cd: () => ['ide-cd', `bus=ide.${sataPort()}`, ...named],
+    nvme: () => ['nvme', ...named],
+    usb: () => ['usb-storage', 'bus=hba-usb.0', 'removable=on', ...named],
+  };
+  return kinds[drive.controller]().join(',');
+}
+
+/** QEMU's arguments for a set of drives on a q35 machine, whose own AHCI controller has six ports. */
+export function driveArguments(drives: readonly Drive[]): string[] {
+  const kinds = [...new Set(drives.map((drive) => drive.controller))];
+  const adapters = kinds.flatMap((kind) => {
+    const adapter = hostAdapters[kind];
+    return adapter === undefined ? [] : ['-device', adapter];
+  });
+  let port = 0;
+  const nextPort = (): number => port++;
+  const attached = drives.flatMap((drive, ordinal) => [
+    '-drive',
+    [
+      `file=${drive.file}`,
+      `format=${drive.format}`,
+      `id=d${ordinal}`,
+      'if=none',
+      'discard=unmap',
+      drive.controller === 'cd'
+        ? 'media=cdrom,readonly=on'
+        : `snapshot=${drive.discardWrites ? 'on' : 'off'}`,
+    ].join(','),
+    '-device',
+    // nvme wants a serial.
+    deviceOf(
+      drive.controller === 'nvme' && drive.serial === undefined
+        ? { ...drive, serial: `NVME${ordinal}` }
+        : drive,
+      ordinal,
+      nextPort,
+    ),
+  ]);
+  return [...adapters, ...attached];
+}

@@ -1,0 +1,13 @@
+/**
+ * Runs machines for the end-to-end scenarios: QEMU with a firmware, disks on chosen controllers, a
+ * serial console that can be waited on and typed into, screenshots, power cuts. Imports nothing of
+ * src/: a scenario sees the product only as a user does.
+ */
+export { cached, cacheFolder, keyOf } from './cache.ts';
+export { SerialConsole, type ConsoleLine } from './console.ts';
+export { type Controller, type Drive } from './drives.ts';
+export { type Firmware } from './firmware.ts';
+export { blankDisk, hashOf, makeMedium, overlay, type MediumImage } from './images.ts';
+export { Machine, withMachine, type MachineOptions } from './machine.ts';
+export { run } from './run.ts';
+export { missingTools } from './tools.ts';

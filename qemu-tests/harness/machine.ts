@@ -1,0 +1,151 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { SerialConsole } from './console.ts';
+import { driveArguments, type Drive } from './drives.ts';
+import { firmwareArguments, type Firmware } from './firmware.ts';
+import { QmpChannel } from './qmp.ts';
+
+export interface MachineOptions {
+  /** Names the log and the screenshots of this run of the machine: `restore`, `restored-server`. */
+  readonly name: string;
+  /** Where log and screenshots go. */
+  readonly logs: string;
+  /** Where the sockets and the firmware's variables live. */
+  readonly scratch: string;
+  readonly firmware: Firmware;
+  readonly drives: readonly Drive[];
+  /** Chassis asset tag; the server under test takes its orders from it. */
+  readonly assetTag?: string;
+  /** The machine is killed when it runs longer than this. */
+  readonly seconds: number;
+  readonly memoryMiB?: number;
+}
+
+function argumentsOf(options: MachineOptions, control: string): string[] {
+  // One line an aspect: the emulator, the processor, what the firmware tells the guest, the lines to us.
+  const words = [
+    '-nodefaults -no-user-config -no-reboot -display none -vga std -device virtio-rng-pci',
+    `-accel tcg,thread=multi -cpu max -smp 2 -m ${options.memoryMiB ?? 2048}`,
+    `-smbios type=1,manufacturer=Remetal,product=Rig -smbios type=3,asset=${options.assetTag ?? 'none'}`,
+    '-serial stdio',
+  ];
+  return [
+    ...words.flatMap((line) => line.split(' ')),
+    '-qmp',
+    `unix:${control},server=on,wait=off`,
+    ...firmwareArguments(options.firmware, join(options.scratch, 'variables.fd')),
+    ...driveArguments(options.drives),
+  ];
+}
+
+/** A machine that runs. */
+export class Machine {
+  readonly console: SerialConsole;
+  readonly #child: ChildProcess;
+  readonly #qmp: QmpChannel;
+  readonly #options: MachineOptions;
+  readonly #exited: Promise<void>;
+  #running = true;
+
+  private constructor(options: MachineOptions, child: ChildProcess, console: SerialConsole, qmp: QmpChannel) {
+    this.#options = options;
+    this.#child = child;
+    this.#qmp = qmp;
+    this.console = console;
+    const overtime = setTimeout(() => {
+      console.end(new Error(`The machine "${options.name}" was stopped after ${options.seconds} s.`));
+      child.kill('SIGKILL');
+    }, options.seconds * 1000);
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (status, signal) => {
+        this.#running = false;
+        clearTimeout(overtime);
+        qmp.close();
+        // What QEMU wrote last may still be in the pipe.
+        setTimeout(() => {
+          console.end(new Error(`The machine "${options.name}" has stopped (${signal ?? status}).`));
+          resolve();
+        }, 50);
+      });
+    });
+  }
+
+  /**
+   * Starts a machine: two processors, all devices named by `options` and nothing else, its serial line
+   * on our pipes. A reset asked for by the guest ends QEMU, so that the next start can be another
+   * machine: the boot medium taken out, other orders in the asset tag.
+   */
+  static async start(options: MachineOptions): Promise<Machine> {
+    mkdirSync(options.logs, { recursive: true });
+    mkdirSync(options.scratch, { recursive: true });
+    const control = join(options.scratch, `${options.name}.qmp`);
+    const child = spawn('qemu-system-x86_64', argumentsOf(options, control));
+    let complaints = '';
+    child.stderr.on('data', (text: Buffer) => (complaints += text.toString()));
+    // A guest that has stopped reads no more; that is no error of ours.
+    child.stdin.on('error', () => {});
+    const console = new SerialConsole(child.stdout, child.stdin, join(options.logs, `${options.name}.log`));
+    const early = new Promise<never>((_, reject) => {
+      child.once('exit', () => reject(new Error(`QEMU ended at its start: ${complaints.trim()}`)));
+      child.once('error', reject);
+    });
+    early.catch(() => {});
+    const qmp = await Promise.race([QmpChannel.open(control), early]);
+    return new Machine(options, child, console, qmp);
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Keeps the screen as a PNG beside the log; a machine that has stopped has none. */
+  async screenshot(title: string): Promise<void> {
+    if (!this.#running) return;
+    const filename = join(this.#options.logs, `${this.#options.name}-${title}.png`);
+    await this.#qmp.command('screendump', { filename, format: 'png' }).catch(() => {});
+  }
+
+  /** Waits until the guest has powered off or reset. */
+  async stopped(seconds: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const overtime = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`The machine "${this.#options.name}" did not stop within ${seconds} s.`)),
+        seconds * 1000,
+      );
+    });
+    try {
+      await Promise.race([this.#exited, overtime]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Takes the power away: QEMU dies at once, and with it everything the guest had not written. */
+  async cutPower(): Promise<void> {
+    if (this.#running) this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+}
+
+/**
+ * Starts a machine, does `work` with it and makes sure that it is gone afterwards. The screen is kept
+ * at the end and when `work` fails.
+ */
+export async function withMachine<T>(
+  options: MachineOptions,
+  work: (machine: Machine) => Promise<T>,
+): Promise<T> {
+  const machine = await Machine.start(options);
+  try {
+    const result = await work(machine);
+    await machine.screenshot('end');
+    return result;
+  } catch (error) {
+    await machine.screenshot('failure');
+    throw error;
+  } finally {
+    await machine.cutPower();
+  }
+}
