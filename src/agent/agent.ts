@@ -36,6 +36,7 @@ export async function runAgent(world: AgentWorld): Promise<Ending> {
       if (ending !== null) return await finish(world, ending, exitStatuses.ok);
     }
   } catch (error) {
+    world.signal.throwIfAborted();
     const status = tellError(world, error);
     console.event('finished', { action: onFailure, status });
     const ending = await afterFailure(world, onFailure);
@@ -76,8 +77,7 @@ async function prepare(world: AgentWorld, words: KernelWords): Promise<Ready> {
   }
   if (baked !== null) {
     const file = parseAnswers(baked, 'the image');
-    const mode = words.mode ?? 'unattended';
-    return { mode, answers: withDefaults(file, { ...words, mode }), source: 'baked' };
+    return { mode: words.mode ?? 'unattended', answers: withDefaults(file, words), source: 'baked' };
   }
   return {
     mode: words.mode ?? (overridden ? 'automatic' : 'attended'),

@@ -106,10 +106,13 @@ export function progressText(progress: Progress, rate: Rate): string {
 /** The same with a bar, for a terminal. */
 export function progressBar(progress: Progress, rate: Rate, width = 24): string {
   const filled = Math.round((rate.percent / 100) * width);
+  if (progress.phase === 'survey') return figures(progress, rate).join('');
   return [`[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`, ...figures(progress, rate)].join('  ');
 }
 
 function figures(progress: Progress, rate: Rate): string[] {
+  // A survey counts volumes, not bytes; how far it is says its volume.
+  if (progress.phase === 'survey') return progress.volume === undefined ? [] : [`(${progress.volume})`];
   const parts = [
     `${rate.percent} %`,
     `${formatBytes(progress.doneBytes)} of ${formatBytes(progress.totalBytes)}`,

@@ -80,10 +80,12 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
     reporter: {
       progress(progress) {
         const index = phases.indexOf(progress.phase);
-        if (index < 0 || index < current) return;
+        if (index < 0) return;
         reach(index);
-        const bar = progressBar(progress, meter.measure(progress, clock()));
-        rows[index]!.show(notice === undefined ? bar : `${bar}\n${notice}`);
+        // Volumes that grow are read back before; what comes late is shown under the stage that is on.
+        const late = index < current ? `${phaseTitles[progress.phase]}  ` : '';
+        const bar = late + progressBar(progress, meter.measure(progress, clock()));
+        rows[current]!.show(notice === undefined ? bar : `${bar}\n${notice}`);
       },
       notice(told) {
         notice = noticeText(told);
