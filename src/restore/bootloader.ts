@@ -81,8 +81,15 @@ async function ensureFallback(
     // Status 1: the folder is there and empty.
     await run('mmd', [...image, '-D', 's', '::/EFI/BOOT'], { ...options, okStatuses: [0, 1] });
   }
-  for (const { from, to } of copies)
-    await run('mcopy', [...image, '-m', '-o', `::${from}`, `::${to}`], options);
+  for (const { from, to } of copies) {
+    try {
+      await run('mcopy', [...image, '-m', '-o', `::${from}`, `::${to}`], options);
+    } catch (error) {
+      // Half a loader is worse than none: firmware would start it.
+      await run('mdel', [...image, `::${to}`], options).catch(() => undefined);
+      throw error;
+    }
+  }
   if (copies.length > 0) {
     notice({
       level: 'info',

@@ -69,13 +69,12 @@ export function diskImage(
     start += size;
     return line;
   });
-  // sfdisk has no option for the sector size of a file; --sector-size came later than Debian 12's.
-  tool('sfdisk', ['--quiet', path], `label: ${options.label}\n${lines.join('\n')}\n`);
+  writeTable(path, sectorSize, `label: ${options.label}\n${lines.join('\n')}\n`);
   tool('dd', ['of=' + path, 'bs=1', 'seek=0', 'conv=notrunc', 'status=none'], 'boot code of the test');
   options.parts.forEach(({ format }, index) => {
     const place = places[index]!;
     const volume = emptyFile(join(folder, `volume${index}`), place.size);
-    formatVolume(volume, format, join(folder, `tree${index}`), index);
+    formatVolume(volume, format, { tree: join(folder, `tree${index}`), seed: index, sectorSize });
     tool('dd', [
       `if=${volume}`,
       `of=${path}`,
@@ -88,7 +87,22 @@ export function diskImage(
   return { path, places };
 }
 
-function formatVolume(volume: string, format: Part['format'], tree: string, seed: number): void {
+/** sfdisk of Debian 12 takes the sector size of an image from a loop device only. */
+function writeTable(path: string, sectorSize: number, script: string): void {
+  if (sectorSize === 512) return void tool('sfdisk', ['--quiet', path], script);
+  const loop = tool('losetup', ['--find', '--show', '--sector-size', String(sectorSize), path]).trim();
+  try {
+    tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', loop], script);
+  } finally {
+    tool('losetup', ['--detach', loop]);
+  }
+}
+
+function formatVolume(
+  volume: string,
+  format: Part['format'],
+  { tree, seed, sectorSize }: { readonly tree: string; readonly seed: number; readonly sectorSize: number },
+): void {
   if (format === 'swap') return void tool('mkswap', [volume]);
   mkdirSync(tree);
   if (format === 'ext4') {
@@ -98,7 +112,7 @@ function formatVolume(volume: string, format: Part['format'], tree: string, seed
     writeFileSync(join(tree, 'etc/fstab'), '');
     tool('mkfs.ext4', ['-q', '-b', '4096', '-d', tree, volume]);
   } else if (format === 'fat') {
-    tool('mkfs.fat', [volume]);
+    tool('mkfs.fat', ['-S', String(sectorSize), volume]);
     tool('mmd', ['-i', volume, '::/EFI', '::/EFI/debian']);
     for (const name of ['shimx64.efi', 'grubx64.efi']) {
       const file = join(tree, name);
