@@ -2,6 +2,7 @@ import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Metafile } from 'esbuild';
+import { z } from 'zod';
 import { RemetalError } from '../errors/index.ts';
 import { run } from '../system/index.ts';
 import { cached, hashFile, keyOf } from './cache.ts';
@@ -72,26 +73,21 @@ async function bundle(
   return { code: result.outputFiles[0]!.contents, inputs: result.metafile.inputs };
 }
 
+/** What counts of a package.json. */
+const manifestSchema = z.object({ name: z.string(), version: z.string(), license: z.string().optional() });
+
 /** The npm packages whose files a bundle took, from the manifests beside those files. */
 async function bundledPackages(source: string, inputs: Metafile['inputs']): Promise<BundledPackage[]> {
-  const folders = new Set<string>(
-    [dirname(dirname(runtimePath())), dirname(dirname(addonPath()))].map((folder) => folder),
-  );
+  const folders = new Set([dirname(dirname(runtimePath())), dirname(dirname(addonPath()))]);
   for (const input of Object.keys(inputs)) {
     const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (match !== null) folders.add(join(source, match[1]!));
   }
   const found: BundledPackage[] = [];
   for (const folder of [...folders].toSorted()) {
-    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Record<
-      string,
-      unknown
-    >;
-    found.push({
-      name: String(manifest['name']),
-      version: String(manifest['version']),
-      licence: typeof manifest['license'] === 'string' ? manifest['license'] : null,
-    });
+    const text = await readFile(join(folder, 'package.json'), 'utf8');
+    const { name, version, license } = manifestSchema.parse(JSON.parse(text));
+    found.push({ name, version, licence: license ?? null });
   }
   return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

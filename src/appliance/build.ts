@@ -3,6 +3,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { RemetalError } from '../errors/index.ts';
 import { agentSegment, runtimePath, type AgentSegment } from './agent.ts';
 import {
@@ -282,13 +283,13 @@ async function writeBeside(request: BesideRequest): Promise<Pick<BuildResult, 's
       files.push({ name: basename(path), sha256: await hashFile(path) });
     }
   }
-  const manifest = JSON.parse(await readFile(join(source, 'package.json'), 'utf8')) as { version: string };
+  const manifest: unknown = JSON.parse(await readFile(join(source, 'package.json'), 'utf8'));
   const document = await sbom({
     name: basename(output),
     packages: request.packages,
     bundled: request.agent.bundled,
     files,
-    version: manifest.version,
+    version: z.object({ version: z.string() }).parse(manifest).version,
   });
   await writeFile(beside.sbom, `${JSON.stringify(document, null, 2)}\n`);
   return { sha256, beside };

@@ -104,8 +104,8 @@ async function* file(
   const { size } = await stat(source);
   yield header({ ...fields, size });
   let done = 0;
-  for await (const chunk of createReadStream(source, { highWaterMark: 1 << 20 })) {
-    const bytes = chunk as Buffer;
+  const stream: AsyncIterable<Buffer> = createReadStream(source, { highWaterMark: 1 << 20 });
+  for await (const bytes of stream) {
     done += bytes.length;
     yield bytes;
   }

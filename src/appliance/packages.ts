@@ -1,29 +1,35 @@
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import { run } from '../system/index.ts';
 import { cached, exists, hashFile, keyOf, type OnStep } from './cache.ts';
 import { dependenciesOf, isLeftOut, parseControl, type PackageList, type Paragraph } from './lists.ts';
 
-/** A package whose version is settled. The hash is the one in the signed index. */
-export interface ResolvedPackage {
-  readonly name: string;
-  readonly version: string;
-  readonly architecture: string;
-  readonly source: string;
-  readonly homepage: string | null;
-  readonly sha256: string;
-  readonly size: number;
-}
+const packageSchema = z.object({
+  name: z.string(),
+  version: z.string(),
+  architecture: z.string(),
+  source: z.string(),
+  homepage: z.string().nullable(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  size: z.number(),
+});
 
-export interface Resolution {
+/** A package whose version is settled. The hash is the one in the signed index. */
+export type ResolvedPackage = Readonly<z.infer<typeof packageSchema>>;
+
+const resolutionSchema = z.object({
   /** Programs and libraries of the root. */
-  readonly appliance: readonly ResolvedPackage[];
-  readonly boot: readonly ResolvedPackage[];
-  readonly builder: readonly ResolvedPackage[];
+  appliance: z.array(packageSchema),
+  boot: z.array(packageSchema),
+  builder: z.array(packageSchema),
   /** Release of the kernel, `6.1.0-56-amd64`. */
-  readonly kernel: string;
-}
+  kernel: z.string(),
+});
+
+/** Every package of a build, its version settled. */
+export type Resolution = Readonly<z.infer<typeof resolutionSchema>>;
 
 /** A resolved package with the folder it is unpacked in. */
 export interface UnpackedPackage extends ResolvedPackage {
@@ -64,9 +70,8 @@ async function apt(cache: string, program: string, args: readonly string[], cwd?
   }
   // One at a time: apt gives up at once when another holds its lock.
   const lock = join(home, 'lock');
-  const result = await run('flock', [lock, program, '-q', '-c', configuration, ...args], {
-    ...(cwd === undefined ? {} : { cwd }),
-  });
+  const options = cwd === undefined ? {} : { cwd };
+  const result = await run('flock', [lock, program, '-q', '-c', configuration, ...args], options);
   return result.stdout;
 }
 
@@ -105,9 +110,10 @@ function byName(packages: Iterable<ResolvedPackage>): ResolvedPackage[] {
 /** The listed packages and the library packages below them. Throws `package-unverified` for unknown ones. */
 async function withLibraries(
   cache: string,
-  names: readonly string[],
+  listed: PackageList['appliance'],
   without: readonly string[],
 ): Promise<ResolvedPackage[]> {
+  const names = listed.map((entry) => entry.name);
   const chosen = new Map<string, ResolvedPackage>();
   const seen = new Set(names);
   for (let level = [...names], first = true; level.length > 0; first = false) {
@@ -151,7 +157,8 @@ export async function resolvePackages(request: {
     (facts) => Date.now() - facts.mtimeMs,
     () => Infinity,
   );
-  const kept = async (): Promise<Resolution> => JSON.parse(await readFile(file, 'utf8')) as Resolution;
+  const kept = async (): Promise<Resolution> =>
+    resolutionSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   if (age < FRESH && request.refresh !== true) {
     onStep({ stage: 'packages', state: 'reused', detail: 'versions settled earlier' });
     return kept();
@@ -170,18 +177,17 @@ export async function resolvePackages(request: {
       cause: error,
     });
   }
-  const names = (group: PackageList['boot']): string[] => group.map((entry) => entry.name);
   const meta = (await paragraphsOf(cache, ['linux-image-amd64'])).get('linux-image-amd64');
   const image = meta && dependenciesOf(meta).find((name) => name.startsWith('linux-image-'));
   if (image === undefined) throw unknownPackages(['linux-image-amd64']);
-  const boot = names(list.boot).map((name) => (name === 'linux-image-amd64' ? image : name));
+  const boot = list.boot.map(({ name }) => (name === 'linux-image-amd64' ? image : name));
   const bootParagraphs = await paragraphsOf(cache, boot);
   const unknown = boot.filter((name) => !bootParagraphs.has(name));
   if (unknown.length > 0) throw unknownPackages(unknown);
   const resolution: Resolution = {
-    appliance: await withLibraries(cache, names(list.appliance), list.without),
+    appliance: await withLibraries(cache, list.appliance, list.without),
     boot: byName([...bootParagraphs.values()].map(resolved)),
-    builder: await withLibraries(cache, names(list.builder), list.without),
+    builder: await withLibraries(cache, list.builder, list.without),
     kernel: image.slice('linux-image-'.length),
   };
   await writeFile(file, `${JSON.stringify(resolution, null, 2)}\n`);

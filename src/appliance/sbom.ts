@@ -35,7 +35,26 @@ function identifier(text: string): string {
   return `SPDXRef-${text.replaceAll(/[^A-Za-z0-9.-]/g, '-')}`;
 }
 
-async function debianPackage(unpacked: UnpackedPackage): Promise<object> {
+/** An element of the document; SPDX 2.3, clauses 7 and 8, says what else it has. */
+interface Element {
+  readonly SPDXID: string;
+  readonly [field: string]: unknown;
+}
+
+/** The whole document; clause 6. */
+export interface Sbom {
+  readonly spdxVersion: string;
+  readonly packages: readonly Element[];
+  readonly files: readonly Element[];
+  readonly relationships: readonly {
+    readonly spdxElementId: string;
+    readonly relationshipType: string;
+    readonly relatedSpdxElement: string;
+  }[];
+  readonly [field: string]: unknown;
+}
+
+async function debianPackage(unpacked: UnpackedPackage): Promise<Element> {
   const named = licencesNamed(await readFile(copyrightOf(unpacked), 'utf8').catch(() => ''));
   const version = encodeURIComponent(unpacked.version);
   return {
@@ -62,7 +81,7 @@ async function debianPackage(unpacked: UnpackedPackage): Promise<object> {
   };
 }
 
-function npmPackage(bundled: BundledPackage): object {
+function npmPackage(bundled: BundledPackage): Element {
   return {
     SPDXID: identifier(`npm-${bundled.name}`),
     name: bundled.name,
@@ -83,9 +102,9 @@ function npmPackage(bundled: BundledPackage): object {
 }
 
 /** The list of what is in an image: an SPDX 2.3 document (spdx.github.io/spdx-spec/v2.3), the same for the same image. */
-export async function sbom(request: SbomRequest): Promise<object> {
+export async function sbom(request: SbomRequest): Promise<Sbom> {
   const root = identifier('appliance');
-  const packages = [
+  const packages: Element[] = [
     {
       SPDXID: root,
       name: 'remetal-appliance',
@@ -99,14 +118,14 @@ export async function sbom(request: SbomRequest): Promise<object> {
     ...(await Promise.all(request.packages.map(debianPackage))),
     ...request.bundled.map(npmPackage),
   ];
-  const files = request.files.map((file) => ({
+  const files: Element[] = request.files.map((file) => ({
     SPDXID: identifier(`file-${file.name}`),
     fileName: `./${file.name}`,
     checksums: [{ algorithm: 'SHA256', checksumValue: file.sha256 }],
     licenseConcluded: 'NOASSERTION',
     copyrightText: 'NOASSERTION',
   }));
-  const contained = [...packages.slice(1), ...files].map((item) => (item as { SPDXID: string }).SPDXID);
+  const contained = [...packages.slice(1), ...files].map((item) => item.SPDXID);
   return {
     spdxVersion: 'SPDX-2.3',
     dataLicense: 'CC0-1.0',

@@ -42,7 +42,7 @@ export async function libraryIndex(packages: readonly UnpackedPackage[]): Promis
   const index = new Map<string, string>();
   for (const unpacked of packages) {
     for (const place of libraryFolders) {
-      const names = await readdir(join(unpacked.folder, place)).catch(() => []);
+      const names = await readdir(join(unpacked.folder, place)).catch((): string[] => []);
       for (const name of names.toSorted()) {
         if (!name.includes('.so') || index.has(name)) continue;
         const file = await settle(unpacked.folder, `${place}/${name}`);
