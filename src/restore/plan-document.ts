@@ -35,7 +35,7 @@ export const planTargetSchema = z.strictObject({
 });
 export type PlanTarget = z.infer<typeof planTargetSchema>;
 
-/** Zeros over what no other data step writes, so that no signature of earlier contents comes back. */
+/** Zeros over both ends of a disk, and over those of a partition where no data step writes: no earlier contents stay in force or come back. */
 export const wipeStepSchema = z.strictObject({
   kind: z.literal('wipe'),
   disk: z.string(),

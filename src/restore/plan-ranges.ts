@@ -73,23 +73,27 @@ function edges(area: Extent, sectors: number): Extent[] {
   ]);
 }
 
+const wholeDisk = 'the disk';
+
 /**
- * The zeros that go onto a disk before anything else: the first and last MiB of the disk and of every
- * partition, less what the set's data will be written to and less the journal. No range of a step
- * shares a sector with one of another.
+ * The zeros that go onto a disk before anything else: its first and last MiB, so that no earlier table
+ * or file system stays in force while the restore runs, and the first and last MiB of every partition
+ * less what the set's data will be written to. The journal is spared, and no step wipes what another
+ * one does.
  */
 export function wipeSteps(layout: TargetLayout, journal: SectorRun | null): WipeStep[] {
   const { geometry, disk } = layout;
   const reach = edge / geometry.sectorSize;
   const areas = [
-    { what: 'the disk', start: 0, length: sectorsOf(geometry) },
+    { what: wholeDisk, start: 0, length: sectorsOf(geometry) },
     ...partitionsOf(layout).toSorted((a, b) => a.start - b.start),
   ];
   const steps: WipeStep[] = [];
   let taken: Extent[] = journal?.disk === disk ? [{ start: journal.start, length: journal.count }] : [];
   for (const area of areas) {
     const windows = edges(area, reach);
-    const ranges = subtract(windows, normalize([...keptIn(layout, windows), ...taken]));
+    const spared = area.what === wholeDisk ? [] : keptIn(layout, windows);
+    const ranges = subtract(windows, normalize([...spared, ...taken]));
     if (ranges.length === 0) continue;
     taken = normalize([...taken, ...ranges]);
     const last = ranges.at(-1)!;

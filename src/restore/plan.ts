@@ -127,6 +127,7 @@ function assemble(solved: Solved): Plan {
     .filter((volume) => volume.kind === 'boot')
     .map((volume): BootStep => ({ kind: 'boot', ...describe(volume), blank: tablePlaces(volume, journeys) }))
     .filter((step) => step.bytes > 0);
+  const efi = journeys.flatMap((journey) => efiSteps(journey, solved));
   const body: Omit<Plan, 'hash'> = {
     version: 1,
     set: { id: input.head.setId, name: input.head.name, createdAt: input.head.createdAt },
@@ -138,12 +139,13 @@ function assemble(solved: Solved): Plan {
       ...journeys.flatMap(growSteps),
       ...boots,
       ...journeys.flatMap(tableSteps),
-      ...journeys.flatMap((journey) => efiSteps(journey, solved)),
+      ...efi,
       ...(journal === null ? [] : [{ kind: 'clear' as const, ...journal, what: 'the journal' }]),
     ],
     notices: [
       ...journeys.flatMap((journey) => journey.arrangement.notices),
       ...leftEmpty(journeys, selected),
+      ...doubtsOfStarting(input, { efi: efi.length > 0, bootCode: boots.length > 0 }),
     ],
     bytes: [...data, ...boots].reduce((sum, step) => sum + step.bytes, 0),
   };
@@ -267,4 +269,31 @@ function leftEmpty(journeys: readonly Journey[], selected: ReadonlySet<string>):
       code: 'volume-left-empty',
       message: `${volume.name} was not chosen: its partition is made but stays empty.`,
     }));
+}
+
+/* Said only of whole restores: who picks volumes may well start from another disk. */
+function doubtsOfStarting(
+  { firmware, wishes }: PlanInput,
+  found: { readonly efi: boolean; readonly bootCode: boolean },
+): PlanNotice[] {
+  if (wishes.volumes !== undefined) return [];
+  if (firmware === 'uefi' && !found.efi) {
+    return [
+      {
+        level: 'warning',
+        code: 'no-efi-partition',
+        message:
+          'This machine starts under EFI, but the set holds no EFI system partition: it will only start where the firmware also starts the BIOS way.',
+      },
+    ];
+  }
+  if (firmware !== 'bios' || found.bootCode) return [];
+  return [
+    {
+      level: 'warning',
+      code: 'no-boot-code',
+      message:
+        'This machine starts the BIOS way, but the set holds no boot code: it will only start under EFI.',
+    },
+  ];
 }

@@ -74,7 +74,12 @@ function checkRanges(made: Plan, input: PlanInput): string | null {
       ? [{ what: step.what, start: step.start, end: step.start + step.count }]
       : [],
   );
-  return overlap([...data, ...wipes, ...kept], sectors) ?? overlap([...data, ...table, ...kept], sectors);
+  const spared = wipes.filter((run) => !run.what.endsWith('the disk'));
+  return (
+    overlap([...data, ...spared, ...kept], sectors) ??
+    overlap([...wipes, ...kept], sectors) ??
+    overlap([...data, ...table, ...kept], sectors)
+  );
 }
 
 test('nothing overlaps, leaves the disk or lands twice; every kept byte lands', (t) => {
