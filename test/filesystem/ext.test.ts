@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import type { ExecutionContext } from 'ava';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
 import { subtract, total } from '../../src/bytes/index.ts';
 import { detect } from '../../src/filesystem/index.ts';
 import { trustedMap } from '../contract/filesystem.ts';
@@ -60,12 +61,16 @@ const variants: { name: string; type: string; args: string[] }[] = [
     args: ['-O', 'metadata_csum_seed,^dir_index,large_dir,ea_inode,orphan_file'],
   },
 ];
+const scratch = mkdtempSync(join(tmpdir(), 'remetal-test-'));
+const tree = join(scratch, 'tree');
+test.before(() => void sourceTree(tree));
+test.after.always(() => rmSync(scratch, { recursive: true, force: true }));
 const size = 64 * MiB + 512 * 3;
 
 /** Writes the tree, takes out some files again and fragments what is left. */
-function fill(image: string, tree: string, args: string[]): void {
+function fill(image: string, args: string[]): void {
   run('mke2fs', '-q', '-F', ...args, '-d', tree, image);
-  const commands = join(dirname(tree), 'commands');
+  const commands = join(scratch, 'commands');
   writeFileSync(
     commands,
     `rm "folder 1/a/b/file-3"
@@ -86,47 +91,44 @@ function dumped(image: string, into: string): string[] {
 }
 
 for (const { name, type, args } of variants) {
-  requires(
-    'mke2fs',
-    'debugfs',
-    'e2fsck',
-  )(`strip and compare: ${name}`, async (t: ExecutionContext) => {
-    const folder = temporary(t);
-    const image = blank(join(folder, 'image'), size);
-    fill(image, sourceTree(join(folder, 'tree')), ['-t', type, ...args]);
-    const before = dumped(image, join(folder, 'before'));
-    t.true(before.length > 100);
+  requires('mke2fs', 'debugfs', 'e2fsck').serial(
+    `strip and compare: ${name}`,
+    async (t: ExecutionContext) => {
+      const folder = temporary(t);
+      const image = blank(join(folder, 'image'), size);
+      fill(image, ['-t', type, ...args]);
+      const before = dumped(image, join(folder, 'before'));
+      t.true(before.length > 100);
 
-    const map = await trustedMap(t, imageDevice(t, image), type);
-    t.true(total(map.used) < size * 0.6, 'most of the volume is free');
-    strip(image, size, map.used);
+      const map = await trustedMap(t, imageDevice(t, image), type);
+      t.true(total(map.used) < size * 0.6, 'most of the volume is free');
+      strip(image, size, map.used);
 
-    const check = status('e2fsck', '-f', '-n', image);
-    t.is(check.status, 0, check.output);
-    t.deepEqual(dumped(image, join(folder, 'after')), before);
-  });
+      const check = status('e2fsck', '-f', '-n', image);
+      t.is(check.status, 0, check.output);
+      t.deepEqual(dumped(image, join(folder, 'after')), before);
+    },
+  );
 }
 
-requires(
-  'mke2fs',
-  'debugfs',
-  'partclone.extfs',
-)('the used map is never smaller than partclone’s', async (t: ExecutionContext) => {
-  const folder = temporary(t);
-  const tree = sourceTree(join(folder, 'tree'));
-  for (const [type, blockSize] of [
-    ['ext2', '1024'],
-    ['ext4', '4096'],
-  ] as const) {
-    const image = blank(join(folder, 'image'), 200 * MiB);
-    fill(image, tree, ['-t', type, '-b', blockSize]);
-    const map = await trustedMap(t, imageDevice(t, image), type);
-    const theirs = partcloneUsed('extfs', image, folder);
-    t.true(theirs.length > 0);
-    t.deepEqual(subtract(theirs, map.used), []);
-    t.true(total(map.used) - total(theirs) <= 1024, 'nothing more than the boot block is added');
-  }
-});
+requires('mke2fs', 'debugfs', 'partclone.extfs').serial(
+  'the used map is never smaller than partclone’s',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    for (const [type, blockSize] of [
+      ['ext2', '1024'],
+      ['ext4', '4096'],
+    ] as const) {
+      const image = blank(join(folder, 'image'), 200 * MiB);
+      fill(image, ['-t', type, '-b', blockSize]);
+      const map = await trustedMap(t, imageDevice(t, image), type);
+      const theirs = partcloneUsed('extfs', image, folder);
+      t.true(theirs.length > 0);
+      t.deepEqual(subtract(theirs, map.used), []);
+      t.true(total(map.used) - total(theirs) <= 1024, 'nothing more than the boot block is added');
+    }
+  },
+);
 
 requires('mke2fs', 'debugfs')('read errors, 4096-byte sectors and labels', async (t: ExecutionContext) => {
   const folder = temporary(t);
@@ -175,35 +177,34 @@ requires('mke2fs').serial('a 2 TiB volume is mapped in well under a second', asy
   t.true(volume.reads < 1500, `${volume.reads} reads`);
 });
 
-requires(
-  'mke2fs',
-  'debugfs',
-  'e2fsck',
-)('a volume without its bitmaps’ truth is taken whole', async (t: ExecutionContext) => {
-  const folder = temporary(t);
-  const image = blank(join(folder, 'image'), 64 * MiB);
-  run('mke2fs', '-q', '-F', '-t', 'ext4', '-b', '4096', image);
-  const reasons: [RegExp, string[]][] = [
-    [/needs recovery/, ['feature needs_recovery']],
-    [/errors/, ['ssv state 2']],
-    [/not cleanly unmounted/, ['ssv state 0']],
-    [/descriptor \d+/, ['set_bg 0 free_blocks_count 5', 'set_bg 0 checksum calc']],
-    [/superblock \d+/, ['ssv free_blocks_count 77']],
-    [/Feature compression is not known/, ['feature compression']],
-    [/Feature 0x40000000 is not known/, ['ssv feature_incompat 0x400002c2']],
-    [/Feature replica is not known/, ['ssv feature_ro_compat 0x86b']],
-    [/external journal/, ['ssv feature_incompat 8']],
-    [/contradicts itself/, ['ssv inodes_per_group 0']],
-    [/points outside/, ['set_bg 0 inode_table 4000000', 'set_bg 0 checksum calc']],
-    [/checksum of the descriptor of block group 0/, ['set_bg 0 checksum 1']],
-    [/claims \d+ bytes/, ['ssv blocks_count 20000']],
-  ];
-  for (const [reason, commands] of reasons) {
-    const copy = join(folder, 'copy');
-    cpSync(image, copy);
-    for (const command of commands) status('debugfs', '-w', '-R', command, copy);
-    const map = await (await detect(imageDevice(t, copy)))?.usedMap();
-    t.regex(map?.reason ?? 'trusted', reason, commands.join('; '));
-    t.deepEqual(map?.used, [{ start: 0, length: 64 * MiB }]);
-  }
-});
+requires('mke2fs', 'debugfs', 'e2fsck').serial(
+  'a volume without its bitmaps’ truth is taken whole',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const image = blank(join(folder, 'image'), 64 * MiB);
+    run('mke2fs', '-q', '-F', '-t', 'ext4', '-b', '4096', image);
+    const reasons: [RegExp, string[]][] = [
+      [/needs recovery/, ['feature needs_recovery']],
+      [/errors/, ['ssv state 2']],
+      [/not cleanly unmounted/, ['ssv state 0']],
+      [/descriptor \d+/, ['set_bg 0 free_blocks_count 5', 'set_bg 0 checksum calc']],
+      [/superblock \d+/, ['ssv free_blocks_count 77']],
+      [/Feature compression is not known/, ['feature compression']],
+      [/Feature 0x40000000 is not known/, ['ssv feature_incompat 0x400002c2']],
+      [/Feature replica is not known/, ['ssv feature_ro_compat 0x86b']],
+      [/external journal/, ['ssv feature_incompat 8']],
+      [/contradicts itself/, ['ssv inodes_per_group 0']],
+      [/points outside/, ['set_bg 0 inode_table 4000000', 'set_bg 0 checksum calc']],
+      [/checksum of the descriptor of block group 0/, ['set_bg 0 checksum 1']],
+      [/claims \d+ bytes/, ['ssv blocks_count 20000']],
+    ];
+    for (const [reason, commands] of reasons) {
+      const copy = join(folder, 'copy');
+      cpSync(image, copy);
+      for (const command of commands) status('debugfs', '-w', '-R', command, copy);
+      const map = await (await detect(imageDevice(t, copy)))?.usedMap();
+      t.regex(map?.reason ?? 'trusted', reason, commands.join('; '));
+      t.deepEqual(map?.used, [{ start: 0, length: 64 * MiB }]);
+    }
+  },
+);

@@ -142,7 +142,7 @@ class Paths {
     this.#names = names;
   }
 
-  /** Every path of an inode. */
+  /** Every path of an inode, sorted. */
   async of(inode: number): Promise<string[]> {
     if (inode === rootInode) return ['/'];
     const out: string[] = [];
@@ -150,7 +150,7 @@ class Paths {
       const above = await this.#directoryPath(directory);
       if (above !== null && name.length > 0) out.push(`${above}/${name.toString('utf8')}`);
     }
-    return out;
+    return out.toSorted();
   }
 
   async #directoryPath(directory: number): Promise<string | null> {
