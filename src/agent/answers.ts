@@ -1,4 +1,4 @@
-import { isMap, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isNode, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { RemetalError } from '../errors/index.ts';
 import { targetRuleSchema, wishesSchema } from '../restore/wishes.ts';
@@ -110,17 +110,19 @@ function lineOf(document: Document, lines: LineCounter, path: readonly string[])
     if (isMap(node)) {
       const pair = node.items.find((item) => String(item.key) === part);
       if (pair === undefined) break;
-      const range = (pair.key as { range?: readonly [number, number, number] | null }).range;
-      if (range) line = lines.linePos(range[0]).line;
+      line = lineOfNode(pair.key, lines) ?? line;
       node = pair.value;
-    } else if (node !== null && typeof node === 'object' && 'items' in node) {
-      const items = (node as { items: readonly unknown[] }).items;
-      node = items[Number(part)];
-      const range = (node as { range?: readonly [number, number, number] } | undefined)?.range;
-      if (range) line = lines.linePos(range[0]).line;
+    } else if (isSeq(node)) {
+      node = node.items[Number(part)];
+      line = lineOfNode(node, lines) ?? line;
     } else break;
   }
   return line;
+}
+
+function lineOfNode(node: unknown, lines: LineCounter): number | null {
+  const range = isNode(node) ? node.range : null;
+  return range ? lines.linePos(range[0]).line : null;
 }
 
 function refusal(name: string, faults: readonly AnswersFault[], cause?: unknown): RemetalError {

@@ -100,7 +100,7 @@ export function mergeAnswers(file: Answers | null, overrides: Readonly<Record<st
   const merged: Record<string, unknown> = { version: 1, ...file, ...overrides };
   for (const key of ['set', 'targets'] as const) {
     const over = overrides[key];
-    if (file?.[key] !== undefined && over !== undefined) merged[key] = { ...file[key], ...(over as object) };
+    if (file?.[key] !== undefined && typeof over === 'object') merged[key] = { ...file[key], ...over };
   }
   const checked = answersSchema.safeParse(merged);
   if (checked.success) return checked.data;

@@ -172,8 +172,6 @@ function matches(
   disks: readonly Disk[],
 ): boolean {
   switch (place.by) {
-    case 'any':
-      return true;
     case 'iso':
       return survey.bootDisk !== null && found.disk === survey.bootDisk;
     case 'label':
@@ -182,6 +180,8 @@ function matches(
       return found.uuid?.toLowerCase() === place.value.toLowerCase();
     case 'serial':
       return disks.some((disk) => disk.identity.serial === place.value && disk.paths.includes(found.disk));
+    default:
+      return true;
   }
 }
 

@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { isCoded, RemetalError } from '../errors/index.ts';
 
+const schemes = ['label', 'uuid', 'serial', 'iso'] as const;
+type Scheme = (typeof schemes)[number];
+
 /**
  * A place on a medium, named by what stays the same whatever the kernel calls the disk:
  * `label:BACKUP/web1`, `uuid:…/web1`, `serial:…/web1`, `iso:/web1`, `any`.
  */
 export interface Place {
-  readonly by: 'label' | 'uuid' | 'serial' | 'iso' | 'any';
+  readonly by: 'any' | Scheme;
   /** The label, UUID or serial; empty for `iso` and `any`. */
   readonly value: string;
   /** Folder or file on it, without a leading slash; null where none was named. */
@@ -16,9 +19,10 @@ export interface Place {
 /** Reads a place. Throws `answers-invalid`. */
 export function parsePlace(text: string): Place {
   if (text === 'any') return { by: 'any', value: '', path: null };
-  const match = /^(label|uuid|serial|iso):([^/]*)(?:\/(.*))?$/s.exec(text);
-  if (match === null) throw invalid(text, 'begins with label:, uuid:, serial: or iso:, or is any');
-  const by = match[1] as Place['by'];
+  const match = /^([a-z]+):([^/]*)(?:\/(.*))?$/s.exec(text);
+  const by = schemes.find((scheme) => scheme === match?.[1]);
+  if (match === null || by === undefined)
+    throw invalid(text, 'begins with label:, uuid:, serial: or iso:, or is any');
   const value = match[2]!;
   const path = (match[3] ?? '').replace(/\/+$/, '');
   if (by === 'iso' && value !== '') throw invalid(text, 'has a slash after iso:');

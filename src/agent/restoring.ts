@@ -171,7 +171,7 @@ export async function carryOut(world: AgentWorld, job: CarryOut): Promise<Restor
   const startedAt = machine.now();
   if (job.planned.found !== null) console.event('resumed', { at: job.planned.found.step });
   const stages = console.stages('restore');
-  const reporter = logging(stages.reporter, machine.now);
+  const reporter = logging(stages.reporter, () => machine.now());
   let report: RestoreReport | null = null;
   let failure: unknown;
   try {

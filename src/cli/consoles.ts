@@ -29,14 +29,15 @@ const drawableColumns = 40;
 
 type Ask<T> = (context: { input: Readable; output: Writable; signal: AbortSignal }) => Promise<T>;
 
+/* A terminal in raw mode needs the carriage return itself. */
+function print(terminal: ConsoleTerminal, text: string): void {
+  terminal.output.write(text.replaceAll(/\r?\n/g, '\r\n'));
+}
+
 /** All consoles of the machine as one. */
 export function createConsole(request: ConsoleRequest): Console {
   const { terminals, signal } = request;
   let unattended = false;
-  const print = (terminal: ConsoleTerminal, text: string): void => {
-    // A terminal in raw mode needs the carriage return itself.
-    terminal.output.write(text.replaceAll(/\r?\n/g, '\r\n'));
-  };
   const event: Console['event'] = (name, facts) => {
     const line = eventLine(name, facts);
     for (const terminal of terminals) {

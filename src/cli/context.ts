@@ -38,12 +38,14 @@ export type Verb = (program: Command, act: Act) => void;
 
 /** What a verb gives back: nothing for 0, or the exit status. */
 export type Work<A extends unknown[]> = (context: Context, ...args: A) => Promise<number | void>;
-export type Act = <A extends unknown[]>(work: Work<A>) => (...args: unknown[]) => Promise<void>;
+export type Act = <A extends unknown[]>(
+  work: Work<A>,
+) => (this: Command, ...args: unknown[]) => Promise<void>;
 
 const linesEvery = 5000;
+const clock = (): number => performance.now();
 
 export function createContext(world: World, options: GlobalOptions): Context {
-  const clock = (): number => performance.now();
   const output = createOutput({
     stdout: world.stdout,
     stderr: world.stderr,

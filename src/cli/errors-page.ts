@@ -1,4 +1,4 @@
-import { codes, exitStatuses, exitStatusOf, type ErrorCode } from '../errors/index.ts';
+import { codes, exitStatuses } from '../errors/index.ts';
 import type { Verb } from './context.ts';
 
 export const errorsPageVerb: Verb = (program, act) => {
@@ -24,10 +24,10 @@ What the statuses mean is in [operator.md](operator.md).
 
 /** The page docs/errors.md: all codes by exit status and name. */
 export function errorsPage(): string {
-  const names = (Object.keys(codes) as ErrorCode[]).toSorted(
-    (a, b) => exitStatusOf(a) - exitStatusOf(b) || (a < b ? -1 : 1),
-  );
-  const rows = names.map((code) => `| \`${code}\` | ${exitStatusOf(code)} | ${codes[code].meaning} |\n`);
+  const rows = Object.entries(codes)
+    .map(([code, { exit, meaning }]) => ({ code, meaning, status: exitStatuses[exit] }))
+    .toSorted((a, b) => a.status - b.status || (a.code < b.code ? -1 : 1))
+    .map(({ code, meaning, status }) => `| \`${code}\` | ${status} | ${meaning} |\n`);
   const statuses = Object.entries(exitStatuses).map(([name, status]) => `| ${status} | ${name} |\n`);
   return `${intro}| code | status | means |\n|---|---|---|\n${rows.join('')}\n## Names of the statuses\n\n| status | name |\n|---|---|\n${statuses.join('')}`;
 }

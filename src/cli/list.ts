@@ -14,7 +14,7 @@ export const listVerb: Verb = (program, act) => {
 };
 
 async function list(context: Context, place: string): Promise<void> {
-  const medium = await openMedium(place);
+  const medium = openMedium(place);
   try {
     const sets = await Promise.all((await medium.list()).map((set) => withHead(medium, set)));
     if (sets.length === 0) {
@@ -51,9 +51,10 @@ async function withHead(medium: Medium, set: SetOnMedium): Promise<Listed> {
   const unread = { ...set, machine: null, createdAt: null, setId: null, problem: null };
   if (!set.complete) return unread;
   try {
-    const { head, close } = await openSet(medium, set.name);
-    await close();
-    return { ...unread, machine: head.name, createdAt: head.createdAt, setId: head.setId };
+    const reader = await openSet(medium, set.name);
+    await reader.close();
+    const { name, createdAt, setId } = reader.head;
+    return { ...unread, machine: name, createdAt, setId };
   } catch (error) {
     if (isCoded(error)) return { ...unread, problem: error.code };
     throw error;

@@ -28,9 +28,10 @@ const abortNames = ['AbortError', 'AbortPromptError', 'ExitPromptError', 'Cancel
 
 /** Maps any thrown value to what is printed and the status the command ends with. */
 export function outcomeOf(error: unknown, signal?: AbortSignal): Outcome {
-  const stopped = signal?.aborted === true ? signal.reason : undefined;
-  if (error instanceof Interruption || stopped instanceof Interruption) {
-    const interruption = error instanceof Interruption ? error : (stopped as Interruption);
+  // What was going on when the signal came fails in its own words; the signal is what happened.
+  const reason: unknown = signal?.aborted === true ? signal.reason : undefined;
+  const interruption = [error, reason].find((candidate) => candidate instanceof Interruption);
+  if (interruption !== undefined) {
     return {
       ...coded(interruption),
       status: interruption.by === 'SIGINT' ? exitStatuses.interrupted : exitStatuses.terminated,

@@ -43,12 +43,11 @@ Exit statuses, answers files and the appliance: docs/operator.md
 /** Runs the command line and gives its exit status. `args` are those after the program's name. */
 export async function runProgram(args: readonly string[], world: World): Promise<number> {
   let status = 0;
-  const act: Act =
-    (work) =>
-    async (...given) => {
-      // Commander ends the arguments of an action with the options and the command itself.
-      const command = given.at(-1) as Command;
-      const context = createContext(world, command.optsWithGlobals<GlobalOptions>());
+  const act: Act = (work) =>
+    async function (this: Command, ...given) {
+      const context = createContext(world, this.optsWithGlobals<GlobalOptions>());
+      // Commander gives the arguments the verb declares, its options, and the command itself.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- commander's arguments have no types
       status = (await work(context, ...(given.slice(0, -1) as never))) ?? 0;
     };
   const program = new Command('remetal')

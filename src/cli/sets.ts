@@ -40,7 +40,7 @@ export async function withSet<T>(
   named: string | undefined,
   work: (set: SetReader, medium: Medium) => Promise<T>,
 ): Promise<T> {
-  const medium = await openMedium(place);
+  const medium = openMedium(place);
   try {
     const set = await openSet(medium, await chosenSet(medium, named));
     try {

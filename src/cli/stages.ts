@@ -22,6 +22,7 @@ export const stagesOf = {
 
 /* The terminal may be another than the process's own standard output, which is all listr2 looks at. */
 class TerminalRenderer extends DefaultRenderer {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type is that of the one value it has
   static override nonTTY = true as unknown as false;
 }
 
@@ -46,7 +47,9 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
     rows[index]?.started.resolve();
     current = index;
   };
-  const processOutput = new ProcessOutput(terminal as NodeJS.WriteStream, terminal as NodeJS.WriteStream);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- listr2 uses what any Writable has
+  const stream = terminal as NodeJS.WriteStream;
+  const processOutput = new ProcessOutput(stream, stream);
   const list = new Listr(
     rows.map((row) => ({
       title: phaseTitles[row.phase],

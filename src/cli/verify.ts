@@ -15,7 +15,7 @@ export const verifyVerb: Verb = (program, act) => {
 };
 
 async function verify(context: Context, place: string, options: { set?: string }): Promise<number> {
-  const medium = await openMedium(place);
+  const medium = openMedium(place);
   try {
     const name = await chosenSet(medium, options.set);
     const report = await context.during('verify', (reporter) =>

@@ -183,7 +183,7 @@ needs(
 
 needs(
   'a restore that was cut off is taken up by the same answers, though the target was not released',
-  async (t) => {
+  async (t: ExecutionContext) => {
     const { source, medium, target } = await scene(t);
     const parts = {
       answers: restoreAnswers(target, 'onFailure: poweroff\ngrow: none\n'),

@@ -36,13 +36,14 @@ test('an unknown key is refused by name with its line', (t) => {
 });
 
 test('every fault is listed', (t) => {
-  const faults = refusal(
+  const { facts } = refusal(
     'version: 1\nverify: 3\nset:\n  from: usb\ntargets:\n  first: {serial: X}\n  disk1: {}\n',
-  ).facts['faults'] as { line: number; key: string }[];
-  t.deepEqual(
-    faults.map(({ line, key }) => `${line} ${key}`),
-    ['4 set.from', '6 targets.first', '7 targets.disk1', '2 verify'],
   );
+  const text = JSON.stringify(facts['faults']);
+  for (const fault of ['4 set.from', '6 targets.first', '7 targets.disk1', '2 verify']) {
+    const [line, key] = fault.split(' ');
+    t.true(text.includes(`"line":${line},"key":"${key}"`), fault);
+  }
 });
 
 test('broken YAML, doubled keys, a future version and an alias bomb are refused', (t) => {
@@ -71,17 +72,18 @@ test('any text is either answers or a coded refusal', (t) => {
 });
 
 test('open questions are named by id', (t) => {
-  const open = (text: string): string[] => openQuestions(parseAnswers(text, 'x'));
-  t.deepEqual(open('version: 1'), ['action', 'after']);
-  t.deepEqual(open('version: 1\naction: restore'), ['set.from', 'targets', 'after']);
-  t.deepEqual(open('version: 1\naction: backup\nafter: reboot'), ['backup.disks', 'backup.to']);
-  t.deepEqual(open('version: 1\naction: shell'), []);
-  const error = t.throws(() => requireAnswers(parseAnswers('version: 1', 'x')), {
-    instanceOf: RemetalError,
-  })!;
+  t.deepEqual(openIn('version: 1'), ['action', 'after']);
+  t.deepEqual(openIn('version: 1\naction: restore'), ['set.from', 'targets', 'after']);
+  t.deepEqual(openIn('version: 1\naction: backup\nafter: reboot'), ['backup.disks', 'backup.to']);
+  t.deepEqual(openIn('version: 1\naction: shell'), []);
+  const error = t.throws(() => requireAnswers(parseAnswers('version: 1', 'x')), { instanceOf: RemetalError });
   t.is(error.code, 'answers-missing');
   t.deepEqual(error.facts['questions'], ['action', 'after']);
 });
+
+function openIn(text: string): string[] {
+  return openQuestions(parseAnswers(text, 'x'));
+}
 
 function refusal(text: string): RemetalError {
   try {
@@ -94,12 +96,12 @@ function refusal(text: string): RemetalError {
 }
 
 /** The documented name of every key: nested ones with dots, those of a record under NAME. */
-function keysOf(schema: z.ZodType, prefix: string): string[] {
+function keysOf(schema: z.core.$ZodType, prefix: string): string[] {
   let inner: unknown = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap();
-  if (inner instanceof z.ZodRecord) return keysOf(inner.valueType as z.ZodType, `${prefix}NAME.`);
+  if (inner instanceof z.ZodRecord) return keysOf(inner.valueType, `${prefix}NAME.`);
   if (!(inner instanceof z.ZodObject)) return [];
-  return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, value]) => [
+  return Object.entries(inner.shape).flatMap(([key, value]) => [
     `${prefix}${key}`,
     ...keysOf(value, `${prefix}${key}.`),
   ]);

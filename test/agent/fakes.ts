@@ -90,7 +90,7 @@ export function fakeMachine(parts: FakeMachineParts): FakeMachine {
     fileSystems: async () => [...(parts.media ?? [])],
     async mount(found, write) {
       mounts.push(`${found.device} ${write ? 'rw' : 'ro'}`);
-      return (found as FakeMedium).folder;
+      return (parts.media ?? []).find(({ device }) => device === found.device)!.folder;
     },
     unmount: async (found) => void mounts.push(`${found.device} off`),
     clock: () => time,
