@@ -98,15 +98,21 @@ export class GroupPipeline {
     const { stream, checksums } = this.#options;
     const { kind, volume, index, extents, unreadable, plain } = group;
     const codec = zero ? 'zeros' : packed === null ? 'plain' : 'zstd';
-    const before = stream.stored;
     const payload = zero ? nothing : (packed ?? plain);
-    await stream.append(
-      { kind, volume, index, extents, unreadable, codec, plainLength: plain.length, sum },
-      payload,
-    );
+    const fields = {
+      kind,
+      volume,
+      index,
+      extents,
+      unreadable,
+      codec,
+      plainLength: plain.length,
+      sum,
+    } as const;
+    const { length } = await stream.append(fields, payload);
     if (codec === 'plain') group.release();
     checksums.push(sum);
-    group.stored(stream.stored - before, zero);
+    group.stored(length, zero);
   }
 
   #throwFailure(): void {

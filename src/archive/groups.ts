@@ -96,7 +96,9 @@ async function fetch(
     try {
       record = await read(ordinal);
     } catch (error) {
-      if (!isDamage(error) || records.scanned || (await standsAlone(records, ordinal))) throw error;
+      if (!isDamage(error) || records.scanned) throw error;
+      // Another record in this place means that records were moved; damage alone moves nothing.
+      if (error.code !== 'record-misplaced' && (await standsAlone(records, ordinal))) throw error;
       await records.scan();
       record = await read(ordinal);
     }

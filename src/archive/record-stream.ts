@@ -99,8 +99,8 @@ export class RecordStream {
     await this.label();
   }
 
-  /** Appends the next numbered record and gives its place. */
-  async append(fields: RecordFields, payload: Uint8Array): Promise<Place> {
+  /** Appends the next numbered record; gives its place and its bytes on the medium. */
+  async append(fields: RecordFields, payload: Uint8Array): Promise<{ place: Place; length: number }> {
     const pieces = this.#encode(fields, payload);
     const length = lengthOf(pieces);
     if (length > this.#options.recordLimit) throw tooSmall(length);
@@ -113,19 +113,19 @@ export class RecordStream {
     this.places.push(place, length);
     if (digestedKinds.has(fields.kind) && fields.copy !== true) this.#digest.update(fields.sum);
     this.#stored += length;
-    return { ordinal: this.#ordinal++, ...place };
+    return { place: { ordinal: this.#ordinal++, ...place }, length };
   }
 
   /** Appends a JSON document. */
-  document(kind: Kind, value: unknown, copy = false): Promise<Place> {
+  async document(kind: Kind, value: unknown, copy = false): Promise<Place> {
     const payload = encodeDocument(value);
-    return this.append({ ...documentFields(kind, payload), copy }, payload);
+    return (await this.append({ ...documentFields(kind, payload), copy }, payload)).place;
   }
 
   /** Appends the record that closes the set, of the size all closing records have. */
-  close(value: unknown): Promise<Place> {
+  async close(value: unknown): Promise<void> {
     const payload = padToClosing(encodeDocument(value));
-    return this.append(documentFields('end', payload), payload);
+    await this.append(documentFields('end', payload), payload);
   }
 }
 

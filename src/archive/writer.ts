@@ -157,7 +157,7 @@ class SequentialWriter {
       };
       const payload = small ? Buffer.from(packed) : plain;
       this.#mapRecords.push({ volume, fields, payload });
-      volume.contents.maps.push(await this.#stream.append(fields, payload));
+      volume.contents.maps.push((await this.#stream.append(fields, payload)).place);
     }
   }
 
@@ -212,7 +212,7 @@ class SequentialWriter {
     contents.head.push(await stream.document('head', this.#request.head, true));
     contents.layout.push(await stream.document('layout', this.#request.layout, true));
     for (const { volume, fields, payload } of this.#mapRecords) {
-      volume.contents.copies.push(await stream.append({ ...fields, copy: true }, payload));
+      volume.contents.copies.push((await stream.append({ ...fields, copy: true }, payload)).place);
     }
     for (const piece of this.#checksums.pieces())
       contents.checksums.push(await this.#table('checksums', piece));
@@ -233,7 +233,7 @@ class SequentialWriter {
     return totals;
   }
 
-  #table(kind: 'checksums' | 'index', piece: { firstEntry: number; bytes: Buffer }): Promise<Place> {
+  async #table(kind: 'checksums' | 'index', piece: { firstEntry: number; bytes: Buffer }): Promise<Place> {
     const { bytes, firstEntry } = piece;
     const fields = {
       kind,
@@ -242,7 +242,7 @@ class SequentialWriter {
       plainLength: bytes.length,
       sum: sumOf(bytes),
     } as const;
-    return this.#stream.append(fields, bytes);
+    return (await this.#stream.append(fields, bytes)).place;
   }
 
   #totals(facts: ClosingFacts): SetTotals {

@@ -29,7 +29,7 @@ const headroom = 1024 * 1024;
 /** Zeros that may follow the end of a tar, as other programs pad it. */
 const maxTrailingZeros = 64 * 1024;
 
-/** Part of the text of `docs/format.md`, section "Members": the sizes of a member that begins at `at`. */
+/** How much of a member that begins at `at` must be in `buffer` to tell its length, and whether that is all; null where none begins. Layout: docs/format.md, "Members". */
 function memberLength(buffer: Buffer, at: number): { need: number; whole: boolean } | null {
   const extended = decodeUstar(buffer, at);
   if (extended === null || extended.type !== 'x') return null;
@@ -193,7 +193,8 @@ export class PartSource implements RecordSource {
     if (rest <= 0) return true;
     if (rest > maxTrailingZeros || !(await this.#ensure(this.#at, rest))) return false;
     const from = this.#at - this.#windowStart;
-    return this.#window.subarray(from, from + rest).every((byte) => byte === 0);
+    const first = this.#window[from];
+    return first === 0 && this.#window.subarray(from, from + rest).every((byte) => byte === 0);
   }
 
   async next(): Promise<Buffer | null> {
