@@ -189,6 +189,9 @@ async function makeBootable(restore: RestoreRun, step: EfiStep): Promise<void> {
         guid: partition?.guid ?? null,
       },
     ],
+    restored: restore.plan.targets.flatMap(({ table: each }) =>
+      each.kind === 'gpt' ? each.partitions.map(({ guid }) => guid) : [],
+    ),
     bootEntry: step.bootEntry,
     time: new Date(restore.plan.set.createdAt),
     run: restore.run,

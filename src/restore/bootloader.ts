@@ -18,6 +18,8 @@ export interface SystemPartition {
 
 export interface BootLoaderRequest {
   readonly partitions: readonly SystemPartition[];
+  /** GUIDs of every partition that was restored; the kernel may not know them yet. */
+  readonly restored: readonly string[];
   /** True when this machine was started by EFI and a boot entry is wished for. */
   readonly bootEntry: boolean;
   /** The time the tools of FAT shall think it is, so that doing it twice gives the same bytes. */
@@ -44,7 +46,7 @@ export async function restoreBootLoaders(request: BootLoaderRequest): Promise<{ 
           message: `${describe(partition)} holds no EFI boot loader that is known`,
         });
       } else if (request.bootEntry && partition.bootable && partition.guid !== null) {
-        entries.push(await ensureEntry(partition, partition.guid, loader, request.run));
+        entries.push(await ensureEntry({ partition, guid: partition.guid, loader, request }));
       }
     } catch (error) {
       request.notice({
@@ -100,19 +102,22 @@ async function ensureFallback(
   return [...files, ...copies.map((copy) => copy.to)];
 }
 
-async function ensureEntry(
-  partition: SystemPartition,
-  guid: string,
-  { loader, label }: { readonly loader: string; readonly label: string },
-  runner: typeof run,
-): Promise<string> {
+async function ensureEntry(wanted: {
+  readonly partition: SystemPartition;
+  readonly guid: string;
+  readonly loader: { readonly loader: string; readonly label: string };
+  readonly request: BootLoaderRequest;
+}): Promise<string> {
+  const { partition, guid, request } = wanted;
+  const { loader, label } = wanted.loader;
+  const runner = request.run;
   const before = parseBootEntries((await runner('efibootmgr', ['-v'])).stdout);
   // Status 2: no partition of the machine has such a GUID.
   const present = await runner('blkid', ['-c', '/dev/null', '-s', 'PARTUUID', '-o', 'value'], {
     okStatuses: [0, 2],
   });
   const guids = present.stdout.split(/\s+/).filter((word) => word !== '');
-  const change = bootEntryChange(before, { label, loader, guid, present: guids });
+  const change = bootEntryChange(before, { label, loader, guid, present: [...guids, ...request.restored] });
   for (const number of change.remove)
     await runner('efibootmgr', ['--quiet', '--delete-bootnum', '--bootnum', number]);
   if (change.create) {

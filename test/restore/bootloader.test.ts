@@ -132,7 +132,7 @@ requires('mkfs.fat', 'mcopy')(
     });
     const partition = { path: image, bootable: false, offset: 1 << 20, number: 1, guid };
     const { notices, notice } = collected();
-    await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
+    await restoreBootLoaders({ partitions: [partition], restored: [], bootEntry: true, time, run, notice });
     const type = (path: string): string =>
       execFileSync('mtype', ['-i', `${image}@@1M`, `::${path}`], { encoding: 'utf8' });
     t.is(type('/EFI/BOOT/BOOTX64.EFI'), 'a shim');
@@ -142,7 +142,7 @@ requires('mkfs.fat', 'mcopy')(
       ['fallback-loader'],
     );
     const after = readFileSync(image);
-    await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
+    await restoreBootLoaders({ partitions: [partition], restored: [], bootEntry: true, time, run, notice });
     t.true(readFileSync(image).equals(after));
   },
 );
@@ -153,9 +153,10 @@ requires('mkfs.fat', 'mcopy')(
     const image = systemPartition(temporary(t), { '/EFI/tools/notes.txt': 'x' });
     const { notices, notice } = collected();
     const partition = { path: image, bootable: true, offset: 1 << 20, number: 1, guid };
-    await restoreBootLoaders({ partitions: [partition], bootEntry: true, time, run, notice });
+    await restoreBootLoaders({ partitions: [partition], restored: [], bootEntry: true, time, run, notice });
     await restoreBootLoaders({
       partitions: [{ ...partition, offset: 0 }],
+      restored: [],
       bootEntry: true,
       time,
       run,
@@ -194,7 +195,14 @@ test('the calls that write a boot entry', async (t) => {
     blkid: `${guid}\n`,
   });
   const { notices, notice } = collected();
-  const done = await restoreBootLoaders({ partitions: [disk], bootEntry: true, time, run: fake, notice });
+  const done = await restoreBootLoaders({
+    partitions: [disk],
+    restored: [],
+    bootEntry: true,
+    time,
+    run: fake,
+    notice,
+  });
   t.deepEqual(done.entries, ['debian']);
   t.deepEqual(notices, []);
   t.deepEqual(calls.slice(1), [
@@ -205,16 +213,37 @@ test('the calls that write a boot entry', async (t) => {
   ]);
 });
 
+test('an entry of another disk of the same restore stays', async (t) => {
+  const { calls, run: fake } = fakeRun({
+    mdir: listing,
+    'efibootmgr -v': menu(
+      `Boot0002* debian\tHD(1,GPT,${lost},0x800,0x1000)/File(\\EFI\\debian\\shimx64.efi)`,
+    ),
+  });
+  const { notice } = collected();
+  const request = { partitions: [disk], restored: [guid, lost], bootEntry: true, time, run: fake, notice };
+  await restoreBootLoaders(request);
+  t.false(calls.some((call) => call.includes('--delete-bootnum')));
+  t.true(calls.some((call) => call.includes('--create')));
+});
+
 test('no entry is written when it is not wished for, and a failing tool is a notice', async (t) => {
   const quiet = fakeRun({ mdir: listing });
   const { notices, notice } = collected();
-  await restoreBootLoaders({ partitions: [disk], bootEntry: false, time, run: quiet.run, notice });
+  await restoreBootLoaders({
+    partitions: [disk],
+    restored: [],
+    bootEntry: false,
+    time,
+    run: quiet.run,
+    notice,
+  });
   t.is(quiet.calls.length, 1);
   const failing: typeof run = (program, args) =>
     program === 'mdir'
       ? quiet.run(program, args)
       : Promise.reject(new Error('EFI variables are not supported'));
-  await restoreBootLoaders({ partitions: [disk], bootEntry: true, time, run: failing, notice });
+  await restoreBootLoaders({ partitions: [disk], restored: [], bootEntry: true, time, run: failing, notice });
   t.is(notices.length, 1);
   t.regex(notices[0]!.message, /EFI variables are not supported/);
 });
