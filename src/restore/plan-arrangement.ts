@@ -99,7 +99,7 @@ export function arrange(input: ArrangementInput): Arrangement {
     notices.push({
       level: 'warning',
       code: 'mbr-limit',
-      message: `${target.path}: an MBR partition table reaches no further than sector ${mbrLimit}; ${sectors - usable} sectors stay unused.`,
+      message: `Target of ${disk.id}: an MBR partition table reaches no further than sector ${mbrLimit}; ${sectors - usable} sectors stay unused.`,
     });
   }
   const growing = growingVolume(input, sectors > sectorsOf(disk.identity), notices);
@@ -111,7 +111,7 @@ export function arrange(input: ArrangementInput): Arrangement {
       notices.push({
         level: 'info',
         code: 'no-room-to-grow',
-        message: `${growing.name} keeps its size: ${target.path} has less than 1 MiB to spare.`,
+        message: `${growing.name} keeps its size: the target of ${disk.id} has less than 1 MiB to spare.`,
       });
     }
     return { table: fitTable(disk.table, target), moved: (start) => start, grown: null, notices };
@@ -210,7 +210,7 @@ function growingVolume(input: ArrangementInput, larger: boolean, notices: PlanNo
   notices.push({
     level: 'info',
     code: 'nothing-grows',
-    message: `${input.target.path} is larger than ${input.disk.id} was; ${behind.name} stays as it is because ${reason}, and the rest of the disk stays free.`,
+    message: `The target of ${input.disk.id} is larger than that disk was; ${behind.name} stays as it is because ${reason}, and the rest of the disk stays free.`,
   });
   return null;
 }
