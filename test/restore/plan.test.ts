@@ -359,16 +359,17 @@ test('a set whose parts do not belong together is refused', (t) => {
   t.is(refused({ wishes: { ...input.wishes, targets: { disk9: { only: true } } } }), 'target-not-found');
 });
 
+const hashOf = (facts: object, holds: string[] = []): string =>
+  plan(
+    inputOf({
+      ...server,
+      types: { 'disk1.part4': 'ntfs' },
+      targets: [target({ size: 2 * GiB, path: '/dev/sda', ...facts }, { holds })],
+      wishes: { release: ['all'] },
+    }),
+  ).hash;
+
 test('the hash stays when a target is renamed or half written, and changes with another disk', (t) => {
-  const hashOf = (facts: object, holds: string[] = []): string =>
-    plan(
-      inputOf({
-        ...server,
-        types: { 'disk1.part4': 'ntfs' },
-        targets: [target({ size: 2 * GiB, path: '/dev/sda', ...facts }, { holds })],
-        wishes: { release: ['all'] },
-      }),
-    ).hash;
   t.is(hashOf({}), hashOf({ path: '/dev/sdb' }, ['data of unknown kind']));
   t.not(hashOf({}), hashOf({ serial: 'S2' }));
   t.not(hashOf({ serial: null }), hashOf({ serial: null, path: '/dev/sdb' }));
