@@ -7,7 +7,13 @@ import { drivers, type Growth } from '../filesystem/index.ts';
 import { tableWrites } from '../layout/index.ts';
 import { commit, note, type RestoreRun } from './apply-run.ts';
 import { placementsOf, targetOf } from './apply-targets.ts';
-import { readBackBoot, readBackBytes, readBackVolume, withoutJournal } from './apply-verify.ts';
+import {
+  readBackBoot,
+  readBackBytes,
+  readBackVolume,
+  readBackZeros,
+  withoutJournal,
+} from './apply-verify.ts';
 import { streamVolume } from './apply-volume.ts';
 import { inSectors } from './apply-writer.ts';
 import { restoreBootLoaders } from './bootloader.ts';
@@ -45,11 +51,12 @@ function bytesOf({ targets }: RestoreRun, run: { readonly disk: string; readonly
 async function wipe(restore: RestoreRun, step: WipeStep): Promise<void> {
   const { journal } = restore.plan;
   const kept = journal?.disk === step.disk ? { start: journal.start, length: journal.count } : null;
-  for (const { start, length } of withoutJournal(step.ranges, kept)) {
-    const place = { disk: step.disk, start, count: length };
-    await restore.writer.zero(placementsOf(restore.targets, [place]), 0, bytesOf(restore, place));
-  }
+  const places = withoutJournal(step.ranges, kept).flatMap(({ start, length }) =>
+    placementsOf(restore.targets, [{ disk: step.disk, start, count: length }]),
+  );
+  for (const place of places) await restore.writer.zero([place], 0, place.length);
   await restore.writer.barrier();
+  if (restore.verify) for (const place of places) await readBackZeros(restore, place);
 }
 
 function volumeStepOf(plan: Plan, volume: string): VolumeStep {

@@ -211,6 +211,30 @@ export async function readBackBytes(
   }
 }
 
+/**
+ * Reads a wiped range back.
+ *
+ * @throws `verify-mismatch`
+ */
+export async function readBackZeros(restore: RestoreRun, place: Placement): Promise<void> {
+  const startedAt = performance.now();
+  const slab = await restore.pool.acquire();
+  try {
+    if (!(await readsZero([place], { start: 0, length: place.length }, slab.bytes))) {
+      const { device, offset, length } = place;
+      throw new RemetalError(
+        'verify-mismatch',
+        `${device.name} does not read back as zeros from sector ${offset / device.sectorSize} on`,
+        { facts: { disk: device.name, offset, length } },
+      );
+    }
+  } finally {
+    slab.release();
+  }
+  restore.readBackSeconds += (performance.now() - startedAt) / 1000;
+  restore.readBackBytes += place.length;
+}
+
 /** The ranges of a wipe without the place of the journal, which the last step clears. Sectors. */
 export function withoutJournal(
   ranges: readonly { start: number; count: number }[],
