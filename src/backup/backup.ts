@@ -8,7 +8,7 @@ import type { Notice } from '../progress/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, BackupResult } from './request.ts';
 import { survey, type Survey } from './survey.ts';
-import { plainBytes, transfer } from './transfer.ts';
+import { transfer } from './transfer.ts';
 import packageFacts from '../../package.json' with { type: 'json' };
 
 /** Half of it plain bytes, half room for gaps; see `batchesOf`. */
@@ -69,7 +69,7 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
   try {
     const unreadable = await moveVolumes(request, found, writer);
     throwIfStopped(signal);
-    const kept = found.volumes.reduce((sum, volume) => sum + plainBytes(volume), 0);
+    const kept = found.volumes.reduce((sum, volume) => sum + volume.keptBytes, 0);
     reporter.progress({ phase: 'finish', doneBytes: kept, totalBytes: kept });
     for (const { bytes, volume } of unreadable) {
       tell({
@@ -99,7 +99,7 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
 async function moveVolumes(request: BackupRequest, found: Survey, writer: SetWriter): Promise<LeftOut[]> {
   const { reporter, signal, onReadError } = request;
   const pool = bufferPool(slabSize, slabs);
-  const totalBytes = found.volumes.reduce((sum, volume) => sum + plainBytes(volume), 0);
+  const totalBytes = found.volumes.reduce((sum, volume) => sum + volume.keptBytes, 0);
   const unreadable: LeftOut[] = [];
   let doneBytes = 0;
   for (const volume of found.volumes) {

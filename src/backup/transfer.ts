@@ -1,4 +1,4 @@
-import { intersect, total, type Extent } from '../bytes/index.ts';
+import { intersect, type Extent } from '../bytes/index.ts';
 import { GroupIndex, type SetWriter } from '../archive/index.ts';
 import type { BufferPool, Slab } from '../disk/index.ts';
 import { batchesOf, type Batch } from './batches.ts';
@@ -24,6 +24,13 @@ interface Reading {
   readonly done: Promise<{ slab: Slab; read: ReadBatch }>;
 }
 
+/** Hands the map to the writer; only the index of its groups is kept. */
+async function begin({ map }: SurveyedVolume, writer: SetWriter): Promise<GroupIndex> {
+  const unpacked = map();
+  await writer.beginVolume(unpacked);
+  return new GroupIndex(unpacked);
+}
+
 /**
  * Moves a volume's kept bytes to the writer: reads run ahead of it, group views of the slabs are
  * handed over without copying. Gives back the byte extents that could not be read. When it throws,
@@ -31,8 +38,8 @@ interface Reading {
  */
 export async function transfer(request: TransferRequest): Promise<Extent[]> {
   const { volume, writer, pool, onReadError, signal, moved } = request;
-  await writer.beginVolume(volume.map);
-  const batches = batchesOf(new GroupIndex(volume.map), pool.slabSize);
+  const index = await begin(volume, writer);
+  const batches = batchesOf(index, pool.slabSize);
   const ahead: Reading[] = [];
   const lost: Extent[] = [];
   const launch = (): void => {
@@ -74,9 +81,4 @@ export async function transfer(request: TransferRequest): Promise<Extent[]> {
     await Promise.allSettled(ahead.map(({ done }) => done.then(({ slab }) => slab.release())));
   }
   return lost;
-}
-
-/** Plain bytes that a volume's records will hold. */
-export function plainBytes({ map }: Pick<SurveyedVolume, 'map'>): number {
-  return total(map.control) + total(map.data);
 }

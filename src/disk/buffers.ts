@@ -1,29 +1,21 @@
+import { pageAligned } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 
 /** Every sector size, memory page and direct-I/O grid in use divides this, bytes. */
 export const alignment = 4096;
 
-/* The part of the global that is used here; the compiler's library has it only together with the browser's. */
-declare const WebAssembly: {
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-};
-
-const wasmPage = 65536;
 const alignedMemory = new WeakSet<ArrayBufferLike>();
 
 /**
- * A page-aligned buffer of at least one byte. Node's own allocations start 16 bytes off a page and
- * direct I/O refuses them; the memory of a WebAssembly instance starts on a page by construction.
- * Each call reserves address space: ask for one and cut it up, rather than for many.
+ * A page-aligned buffer of at least one byte, known to the disks as one that direct I/O takes. Each call reserves address space: ask for one and cut it up, rather than for many.
  */
 export function alignedBuffer(length: number): Buffer {
   if (!Number.isSafeInteger(length) || length <= 0 || length > 2 ** 31) {
     throw new RemetalError('internal', `A buffer of ${length} bytes was asked for`);
   }
-  const pages = Math.ceil(length / wasmPage);
-  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  alignedMemory.add(buffer);
-  return Buffer.from(buffer, 0, length);
+  const aligned = pageAligned(length);
+  alignedMemory.add(aligned.buffer);
+  return aligned;
 }
 
 /** True when direct I/O can use the buffer as it is: from `alignedBuffer`, and starting on `grid` bytes. */

@@ -1,0 +1,16 @@
+import { dataPath } from './data-path.ts';
+
+/** Every part of the bench by its name. */
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  data: dataPath,
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in parts));
+if (unknown.length > 0) {
+  process.stderr.write(`No such part: ${unknown.join(', ')}. Parts: ${Object.keys(parts).join(', ')}\n`);
+  process.exit(2);
+}
+for (const [name, part] of Object.entries(parts)) {
+  if (asked.length === 0 || asked.includes(name)) await part();
+}
