@@ -7,7 +7,8 @@ export const alignment = 4096;
 const alignedMemory = new WeakSet<ArrayBufferLike>();
 
 /**
- * A page-aligned buffer of at least one byte, known to the disks as one that direct I/O takes. Each call reserves address space: ask for one and cut it up, rather than for many.
+ * A page-aligned buffer of at least one byte, known to the disks as one that direct I/O takes. Each
+ * call reserves address space: ask for one and cut it up, rather than for many.
  */
 export function alignedBuffer(length: number): Buffer {
   if (!Number.isSafeInteger(length) || length <= 0 || length > 2 ** 31) {
