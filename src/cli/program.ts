@@ -13,10 +13,12 @@ import { restoreVerb } from './restore.ts';
 import { showVerb } from './show.ts';
 import { verifyVerb } from './verify.ts';
 import { version } from './version.ts';
+import { writeUsbVerb } from './write-usb.ts';
 
 /** The verbs, in the order the help lists them. */
 const verbs: readonly Verb[] = [
   buildVerb,
+  writeUsbVerb,
   backupVerb,
   listVerb,
   showVerb,

@@ -32,7 +32,9 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
     phase,
     started: Promise.withResolvers<void>(),
     ended: Promise.withResolvers<Ending>(),
-    show: (_text: string): void => {},
+    /** What stands under it; kept, because the first report may come before the drawing has begun. */
+    text: undefined as string | undefined,
+    redraw: (): void => {},
   }));
   const meter = createRateMeter();
   let current = -1;
@@ -54,10 +56,11 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
     rows.map((row) => ({
       title: phaseTitles[row.phase],
       task: async (_context, task) => {
-        row.show = (text) => {
-          task.output = text;
+        row.redraw = () => {
+          if (row.text !== undefined) task.output = row.text;
         };
         await row.started.promise;
+        row.redraw();
         const how = await row.ended.promise;
         if (how === 'skipped') task.skip();
         if (how === 'failed') throw new Error(phaseTitles[row.phase]);
@@ -88,7 +91,9 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
         // Volumes that grow are read back before; what comes late is shown under the stage that is on.
         const late = index < current ? `${phaseTitles[progress.phase]}  ` : '';
         const bar = late + progressBar(progress, meter.measure(progress, clock()));
-        rows[current]!.show(notice === undefined ? bar : `${bar}\n${notice}`);
+        const row = rows[current]!;
+        row.text = notice === undefined ? bar : `${bar}\n${notice}`;
+        row.redraw();
       },
       notice(told) {
         notice = noticeText(told);
