@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,6 +16,8 @@ import { join } from 'node:path';
 export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'remetal', 'rig');
 }
+
+const staleMs = 7 * 24 * 3600 * 1000;
 
 /** A short key over everything a cached thing is made from. */
 export function keyOf(...inputs: readonly (string | Uint8Array)[]): string {
@@ -17,8 +28,8 @@ export function keyOf(...inputs: readonly (string | Uint8Array)[]): string {
 
 /**
  * The folder `<name>-<key>` of the cache, made by `make` when it is not there yet. `make` fills a
- * folder under another name, so that one cut off half-way is never taken for a whole one. Older
- * folders of the same name are removed.
+ * folder under another name, so that one cut off half-way is never taken for a whole one. Folders of
+ * the same name that nobody has used for a week are removed.
  */
 export async function cached(
   name: string,
@@ -27,7 +38,11 @@ export async function cached(
 ): Promise<string> {
   const parent = cacheFolder();
   const wanted = join(parent, `${name}-${key}`);
-  if (existsSync(wanted)) return wanted;
+  if (existsSync(wanted)) {
+    const now = new Date();
+    utimesSync(wanted, now, now);
+    return wanted;
+  }
   mkdirSync(parent, { recursive: true });
   const growing = mkdtempSync(join(parent, `${name}.growing-`));
   try {
@@ -39,8 +54,9 @@ export async function cached(
     throw error;
   }
   for (const other of readdirSync(parent)) {
-    if (other.startsWith(`${name}-`) && other !== `${name}-${key}`) {
-      rmSync(join(parent, other), { recursive: true, force: true });
+    const path = join(parent, other);
+    if (other.startsWith(`${name}-`) && Date.now() - statSync(path).mtimeMs > staleMs) {
+      rmSync(path, { recursive: true, force: true });
     }
   }
   return wanted;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, ftruncateSync, openSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import { execa } from 'execa';
 import { run } from './run.ts';
 
 /** An empty sparse disk of `bytes`. */
@@ -43,4 +44,12 @@ export async function hashOf(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file, { highWaterMark: 4 << 20 }), hash);
   return hash.digest('hex');
+}
+
+/** True when `text` stands anywhere on the disk image, in files or between them. */
+export async function holdsText(file: string, text: string): Promise<boolean> {
+  // NUL ends a line, so that the zeros of a disk are not one line of gigabytes.
+  const { exitCode } = await execa('grep', ['-a', '-z', '-q', '-F', '-e', text, file], { reject: false });
+  if (exitCode === 0 || exitCode === 1) return exitCode === 0;
+  throw new Error(`grep failed on ${file}.`);
 }

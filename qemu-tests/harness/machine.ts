@@ -20,12 +20,14 @@ export interface MachineOptions {
   /** The machine is killed when it runs longer than this. */
   readonly seconds: number;
   readonly memoryMiB?: number;
+  /** A reset the guest asks for goes on in this machine; otherwise it ends it, as a power-off does. */
+  readonly reboots?: boolean;
 }
 
 function argumentsOf(options: MachineOptions, control: string): string[] {
   // One line an aspect: the emulator, the processor, what the firmware tells the guest, the lines to us.
   const words = [
-    '-nodefaults -no-user-config -no-reboot -display none -vga std -device virtio-rng-pci',
+    `-nodefaults -no-user-config ${options.reboots ? '' : '-no-reboot '}-display none -vga std -device virtio-rng-pci`,
     `-accel tcg,thread=multi -cpu max -smp 2 -m ${options.memoryMiB ?? 2048}`,
     `-smbios type=1,manufacturer=Remetal,product=Rig -smbios type=3,asset=${options.assetTag ?? 'none'}`,
     '-serial stdio',
@@ -38,6 +40,16 @@ function argumentsOf(options: MachineOptions, control: string): string[] {
     ...driveArguments(options.drives),
   ];
 }
+
+const alive = new Set<() => void>();
+
+/** Takes the power from every machine that still runs. */
+export function cutAllPower(): void {
+  for (const kill of alive) kill();
+}
+
+// A run that is broken off leaves no machine behind.
+process.once('exit', cutAllPower);
 
 /** A machine that runs. */
 export class Machine {
@@ -53,6 +65,8 @@ export class Machine {
     this.#child = child;
     this.#qmp = qmp;
     this.console = console;
+    const kill = (): void => void child.kill('SIGKILL');
+    alive.add(kill);
     const overtime = setTimeout(() => {
       console.end(new Error(`The machine "${options.name}" was stopped after ${options.seconds} s.`));
       child.kill('SIGKILL');
@@ -61,6 +75,7 @@ export class Machine {
       child.once('exit', (status, signal) => {
         this.#running = false;
         clearTimeout(overtime);
+        alive.delete(kill);
         qmp.close();
         // What QEMU wrote last may still be in the pipe.
         setTimeout(() => {
@@ -73,8 +88,8 @@ export class Machine {
 
   /**
    * Starts a machine: two processors, all devices named by `options` and nothing else, its serial line
-   * on our pipes. A reset asked for by the guest ends QEMU, so that the next start can be another
-   * machine: the boot medium taken out, other orders in the asset tag.
+   * on our pipes. A reset asked for by the guest ends QEMU unless `reboots` is set, so that the next
+   * start can be another machine: the boot medium taken out, other orders in the asset tag.
    */
   static async start(options: MachineOptions): Promise<Machine> {
     mkdirSync(options.logs, { recursive: true });

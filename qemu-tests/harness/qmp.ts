@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 const messageSchema = z.looseObject({
-  return: z.unknown(),
+  return: z.unknown().optional(),
   error: z.looseObject({ desc: z.string() }).optional(),
 });
 type Answer = Pick<z.infer<typeof messageSchema>, 'error'>;

@@ -1,11 +1,9 @@
-import { createCipheriv } from 'node:crypto';
 import {
   appendFileSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -13,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blankDisk, run } from '../harness/index.ts';
 import { installBiosLoader, layEfiLoader } from './boot-loader.ts';
+import { incompressible, incompressiblePath } from './incompressible.ts';
 import { partitions, type PartitionName, serverBytes, uuids } from './shape.ts';
 
 const files = join(import.meta.dirname, 'files');
@@ -57,11 +56,6 @@ function writePartitionTable(disk: string): Promise<string> {
       `start=${start}, size=${sectors}, type=${type}, uuid=${uuid}, name=${name}`,
   );
   return run('sfdisk', ['-q', disk], ['label: gpt', `label-id: ${uuids.disk}`, ...lines, ''].join('\n'));
-}
-
-/* Bytes that do not compress, the same ones every time. */
-function incompressible(bytes: number): Buffer {
-  return createCipheriv('aes-128-ctr', Buffer.alloc(16, 1), Buffer.alloc(16)).update(Buffer.alloc(bytes));
 }
 
 function configure(root: string): void {
@@ -157,7 +151,7 @@ export async function makeServerDisk(disk: string, tree: string): Promise<void> 
         configure(root);
         await installOwnPrograms(root);
         await run('sh', [join(files, 'content.sh'), root]);
-        writeFileSync(join(root, 'srv/incompressible'), incompressible(24 << 20));
+        writeFileSync(join(root, incompressiblePath), incompressible());
       });
     });
     mkdirSync(join(boot, 'efi'));
@@ -173,9 +167,4 @@ export async function makeServerDisk(disk: string, tree: string): Promise<void> 
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-/** True when the bytes of `marker` stand anywhere on the disk image. */
-export function holdsMarker(disk: string, marker: string): boolean {
-  return readFileSync(disk).includes(marker);
 }

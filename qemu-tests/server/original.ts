@@ -18,9 +18,13 @@ export interface Original {
 /* Only what shapes the disk; how its words are read changes nothing about it. */
 function makers(): Buffer[] {
   const files = readdirSync(join(import.meta.dirname, 'files')).toSorted();
-  return ['disk.ts', 'boot-loader.ts', 'shape.ts', ...files.map((name) => `files/${name}`)].map((name) =>
-    readFileSync(join(import.meta.dirname, name)),
-  );
+  return [
+    'disk.ts',
+    'boot-loader.ts',
+    'incompressible.ts',
+    'shape.ts',
+    ...files.map((name) => `files/${name}`),
+  ].map((name) => readFileSync(join(import.meta.dirname, name)));
 }
 
 /** How the original is attached: as the disk of a machine with a SATA controller. */
