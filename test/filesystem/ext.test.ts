@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -8,7 +8,7 @@ import { trustedMap } from '../contract/filesystem.ts';
 import { requires } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { imageDevice, strip } from './devices.ts';
-import { blank, manifest, partcloneUsed, run, sourceTree, status } from './fixtures.ts';
+import { blank, copied, manifest, partcloneUsed, run, sourceTree, status } from './fixtures.ts';
 
 const MiB = 1024 * 1024;
 
@@ -200,7 +200,7 @@ requires('mke2fs', 'debugfs', 'e2fsck').serial(
     ];
     for (const [reason, commands] of reasons) {
       const copy = join(folder, 'copy');
-      cpSync(image, copy);
+      copied(image, copy);
       for (const command of commands) status('debugfs', '-w', '-R', command, copy);
       const map = await (await detect(imageDevice(t, copy)))?.usedMap();
       t.regex(map?.reason ?? 'trusted', reason, commands.join('; '));
