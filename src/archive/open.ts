@@ -56,6 +56,7 @@ export async function lookAtEnds(source: RecordSource, name: string): Promise<En
   const last = await attempt(() => source.last());
   const torn = first instanceof RemetalError && first.code !== 'record-damaged';
   if (!isRecord(first) && !isRecord(last) && !torn) {
+    if (!source.committed) throw unfinished(name);
     throw new RemetalError('not-a-set', `What is called ${name} is not a backup set.`, { facts: { name } });
   }
   return { first, last };
@@ -72,12 +73,7 @@ export async function endOf(source: RecordSource, name: string, { first, last }:
   const facts = { name, parts: source.parts };
   const absent = source.missing[0];
   if (absent !== undefined) throw partMissing(name, absent + 1);
-  if (!source.committed) {
-    throw new RemetalError('set-incomplete', `The backup that wrote set ${name} did not finish.`, {
-      hint: salvageHint,
-      facts,
-    });
-  }
+  if (!source.committed) throw unfinished(name);
   if (isRecord(last) && last.header.kind === 'more') throw partMissing(name, source.parts + 1);
   if (last instanceof RemetalError && last.code === 'record-damaged') {
     throw new RemetalError('record-damaged', `The record that closes set ${name} is damaged.`, {
@@ -105,6 +101,13 @@ export async function endOf(source: RecordSource, name: string, { first, last }:
     });
   }
   return end;
+}
+
+function unfinished(name: string): RemetalError {
+  return new RemetalError('set-incomplete', `The backup that wrote set ${name} did not finish.`, {
+    hint: salvageHint,
+    facts: { name },
+  });
 }
 
 function partMissing(name: string, part: number): RemetalError {

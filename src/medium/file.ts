@@ -218,7 +218,8 @@ class FileSink implements RecordSink {
   }
 
   async abort(): Promise<void> {
-    await this.#file?.close();
+    const file = this.#file;
     this.#file = null;
+    await file?.abandon();
   }
 }

@@ -104,28 +104,30 @@ export class WriteBehind {
 
   /** Writes what is left and makes everything durable. */
   async finish(): Promise<void> {
-    const size = this.#handed + this.#filled;
     try {
-      if (this.#filled > 0) {
-        const length = Math.ceil(this.#filled / grid) * grid;
-        this.#batch.fill(0, this.#filled, length);
-        await this.#put(this.#batch.subarray(0, length), this.#handed);
-      }
       await Promise.all(this.#underWay);
       this.#throwFailure();
-      await this.#file.truncate(size);
+      await this.#writeRest();
       await this.#file.sync();
     } catch (error) {
       throw mediumError(this.#path, error, this.#handed);
     } finally {
-      await this.close();
+      await this.#file.close().catch(() => {});
     }
   }
 
-  /** Stops where it is; what was handed over stays in the file. */
-  async close(): Promise<void> {
+  /** Stops where it is: what was given stays in the file as far as it can be written. */
+  async abandon(): Promise<void> {
     await Promise.all(this.#underWay);
-    this.#underWay = [];
+    if (this.#failure === null) await this.#writeRest().catch(() => {});
     await this.#file.close().catch(() => {});
+  }
+
+  async #writeRest(): Promise<void> {
+    if (this.#filled === 0) return;
+    const length = Math.ceil(this.#filled / grid) * grid;
+    this.#batch.fill(0, this.#filled, length);
+    await this.#put(this.#batch.subarray(0, length), this.#handed);
+    await this.#file.truncate(this.#handed + this.#filled);
   }
 }

@@ -55,7 +55,8 @@ export function diskBytes(size: number, seed = 1): Buffer {
     const block = out.subarray(at, at + run);
     const sort = state >>> 30;
     if (sort === 1) block.fill(`block ${at} of a volume\n`);
-    for (let i = 0; sort > 1 && i < block.length; i++) {
+    if (sort < 2) continue;
+    for (let i = 0; i < block.length; i++) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       block[i] = sort === 2 ? state >>> 24 : 0x61 + ((state >>> 24) & 3);
     }
