@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
+import { execa } from 'execa';
 import { createSet, GroupIndex, openSet } from '../../src/archive/index.ts';
 import { faultyMedium, fileMedium, memoryMedium } from '../../src/medium/index.ts';
 import { groupBytes, readVolume, testHead, testLayout, testVolume, writeSet } from '../archive/sets.ts';
 import { requiresRoot } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
-
-const run = promisify(execFile);
 
 test('a medium that is full or fails stops the backup with its code, and nothing looks complete', async (t) => {
   const volume = testVolume('disk1.whole', 7, 8);
@@ -59,7 +56,7 @@ requiresRoot('mount', 'umount')(
     const folder = temporary(t);
     const place = join(folder, 'small');
     await mkdir(place);
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', place]);
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', place]);
     try {
       const medium = fileMedium(place);
       const volume = testVolume('disk1.whole', 7, 200);
@@ -68,7 +65,7 @@ requiresRoot('mount', 'umount')(
       t.deepEqual(await readdir(place), ['set.tar.partial']);
       t.like((await medium.list())[0], { complete: false });
     } finally {
-      await run('umount', [place]);
+      await execa('umount', [place]);
     }
   },
 );
