@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { checkbox, input, select } from '@inquirer/prompts';
 import { eventLine, type Choice, type Console, type ConsoleStages, type Question } from '../agent/index.ts';
 import type { Reporter } from '../progress/index.ts';
+import { kept } from './kept.ts';
 import { noticeText, paced } from './output.ts';
 import { showStages, stagesOf } from './stages.ts';
 
@@ -55,7 +56,7 @@ export function createConsole(request: ConsoleRequest): Console {
         try {
           const answer = await ask({
             input: typed,
-            output: terminal.output,
+            output: kept(terminal.output),
             signal: AbortSignal.any([over.signal, signal]),
           });
           answered.resolve({ answer, on: terminal });

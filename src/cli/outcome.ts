@@ -39,10 +39,11 @@ export function outcomeOf(error: unknown, signal?: AbortSignal): Outcome {
   }
   if (isCoded(error)) return coded(error);
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '');
-    return coded(
-      new RemetalError('usage', sentence(message), { hint: 'Run `remetal help` for the verbs and options.' }),
-    );
+    // Commander puts what it thinks was meant on a second line.
+    const [message, guess] = error.message.replace(/^error: /, '').split('\n');
+    const hint =
+      guess === undefined ? 'Run `remetal help` for the verbs and options.' : guess.replaceAll(/[()]/g, '');
+    return coded(new RemetalError('usage', sentence(message ?? ''), { hint }));
   }
   if (error instanceof Error && abortNames.includes(error.name)) {
     return coded(new RemetalError('interrupted', 'Interrupted by the person.'));

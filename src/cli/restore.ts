@@ -8,6 +8,7 @@ import { describePlan } from '../restore/plan-description.ts';
 import { parsePlan } from '../restore/plan-document.ts';
 import type { RestoreReport } from '../restore/request.ts';
 import type { Context, Verb } from './context.ts';
+import { kept } from './kept.ts';
 import { addRestoreOptions, planRequestOf, type RestoreOptions } from './restore-options.ts';
 import { withSet } from './sets.ts';
 
@@ -107,7 +108,7 @@ async function confirmed({ world, signal }: Context, { plan }: Planned): Promise
   world.stderr.write(`${describePlan(plan).join('\n')}\n`);
   const answer = await input(
     { message: 'Type restore to go ahead:' },
-    { input: world.stdin, output: world.stderr, signal },
+    { input: world.stdin, output: kept(world.stderr), signal },
   );
   return answer.trim() === 'restore';
 }

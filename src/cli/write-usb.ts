@@ -4,6 +4,7 @@ import { inspectStick, writeUsb, type DataFileSystem, type StickTarget } from '.
 import { formatBytes } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Context, Verb } from './context.ts';
+import { kept } from './kept.ts';
 import { shown } from './table.ts';
 
 export const writeUsbVerb: Verb = (program, act) => {
@@ -77,7 +78,7 @@ async function ask({ world, canAsk, signal }: Context, stick: StickTarget): Prom
   const warning = stick.removable ? '' : ' It is no removable medium but a disk of this machine!';
   const answer = await input(
     { message: `Everything on ${what} is lost.${warning} Type write to go ahead:` },
-    { input: world.stdin, output: world.stderr, signal },
+    { input: world.stdin, output: kept(world.stderr), signal },
   );
   if (answer.trim() !== 'write') {
     throw new RemetalError('interrupted', 'The word was not typed; nothing was written.');

@@ -1,15 +1,19 @@
-import { PassThrough, Readable, Writable } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
+import { z } from 'zod';
 import { runProgram } from '../../src/cli/program.ts';
+
+const lineSchema = z.looseObject({ type: z.string() });
+type Line = z.infer<typeof lineSchema>;
 
 /** What a run of the command line came to. */
 export interface Ran {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** The lines of standard output as JSON, for `--json`. */
-  json(): Record<string, unknown>[];
+  /** The lines of standard output, for `--json`. */
+  readonly lines: () => Line[];
   /** The last of them. */
-  last(): Record<string, any>;
+  readonly last: () => Line;
 }
 
 export interface RunOptions {
@@ -23,27 +27,30 @@ export interface RunOptions {
 export async function remetal(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const out: Buffer[] = [];
   const err: Buffer[] = [];
-  const stdin =
-    options.typed === undefined ? Readable.from([]) : Object.assign(new PassThrough(), { isTTY: true });
-  const stderr = Object.assign(into(err), options.typed === undefined ? {} : { isTTY: true });
-  if (options.typed !== undefined) {
-    const text = options.typed;
-    setTimeout(() => (stdin as PassThrough).write(text), 300);
-  }
+  const { typed } = options;
+  const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined });
+  if (typed === undefined) stdin.end();
+  // A prompt throws away what was typed before it stood there.
+  const typing = setInterval(() => {
+    if (typed === undefined || !Buffer.concat(err).includes('go ahead:')) return;
+    clearInterval(typing);
+    stdin.write(typed);
+  }, 100);
   const status = await runProgram(args, {
     stdin,
     stdout: into(out),
-    stderr,
+    stderr: Object.assign(into(err), { isTTY: typed !== undefined }),
     environment: options.environment ?? {},
     signal: options.signal ?? new AbortController().signal,
   });
+  clearInterval(typing);
   const stdout = Buffer.concat(out).toString();
-  const json = (): Record<string, unknown>[] =>
+  const lines = (): Line[] =>
     stdout
       .trimEnd()
       .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-  return { status, stdout, stderr: Buffer.concat(err).toString(), json, last: () => json().at(-1)! };
+      .map((line) => lineSchema.parse(JSON.parse(line)));
+  return { status, stdout, stderr: Buffer.concat(err).toString(), lines, last: () => lines().at(-1)! };
 }
 
 function into(chunks: Buffer[]): Writable {
