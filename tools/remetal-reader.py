@@ -248,8 +248,8 @@ def decode_map(pieces):
             raise Refused("a block map of another version or of a chain")
         if number(piece, 8, 4) != at or number(piece, 12, 4) != len(pieces):
             raise Damaged("pieces of a block map are missing")
-        size, unit, rest = number(piece, 16, 8), number(piece, 24, 4), 56 + number(piece, 52, 4)
-        facts = (piece[56:rest].decode(), size, number(piece, 28, 4), number(piece, 32, 8))
+        size, unit, rest = number(piece, 16, 8), number(piece, 24, 4), 64 + number(piece, 52, 4)
+        facts = (piece[64:rest].decode(), size, number(piece, 28, 4), number(piece, 32, 8))
         numbers = varints(piece[rest:])
         control += extents_of(take(numbers, number(piece, 40, 4)), unit, size)
         data += extents_of(take(numbers, number(piece, 44, 4)), unit, size)

@@ -12,24 +12,22 @@ export interface StoredMap {
 }
 
 const magic = 'RMTLMAP';
-const fixedLength = 56;
+const fixedLength = 64;
 /** Two varints of at most eight bytes. */
 const longestPair = 16;
 
+/** Control, data, known zeros: the order of the lists in a piece. */
+type Lists<T> = [control: T, data: T, zero: T];
+
 /** Lists are written one after the other; a piece begins each list anew, so that it can be read alone. */
-function pack(
-  map: VolumeMap,
-  control: VarintWriter,
-  data: VarintWriter,
-  at: { list: number; i: number },
-): number[] {
-  const counts = [0, 0];
-  const lists = [map.control, map.data];
-  const writers = [control, data];
+function pack(map: VolumeMap, writers: Lists<VarintWriter>, at: { list: number; i: number }): Lists<number> {
+  const counts: Lists<number> = [0, 0, 0];
+  const lists: Lists<readonly Extent[]> = [map.control, map.data, map.zero ?? []];
   for (; at.list < lists.length; at.list++, at.i = 0) {
     let end = 0;
     for (; at.i < lists[at.list]!.length; at.i++) {
-      if (fixedLength + 255 + control.length + data.length + longestPair > tablePieceLength) return counts;
+      const filled = writers.reduce((sum, writer) => sum + writer.length, 0);
+      if (fixedLength + 255 + filled + longestPair > tablePieceLength) return counts;
       const { start, length } = lists[at.list]![at.i]!;
       writers[at.list]!.push((start - end) / map.blockSize);
       writers[at.list]!.push(Math.ceil(length / map.blockSize));
@@ -49,9 +47,8 @@ export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
   const pieces: Buffer[] = [];
   const at = { list: 0, i: 0 };
   do {
-    const control = new VarintWriter();
-    const data = new VarintWriter();
-    const [controlCount, dataCount] = pack(map, control, data, at);
+    const writers: Lists<VarintWriter> = [new VarintWriter(), new VarintWriter(), new VarintWriter()];
+    const [controlCount, dataCount, zeroCount] = pack(map, writers, at);
     const head = Buffer.alloc(fixedLength);
     head.write(magic, 0, 'latin1');
     head[7] = formatVersion;
@@ -60,11 +57,12 @@ export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
     writeUint(head, 24, 4, map.blockSize, 'block size');
     writeUint(head, 28, 4, map.groupSize, 'group size');
     writeUint(head, 32, 8, firstOrdinal, 'first ordinal');
-    writeUint(head, 40, 4, controlCount!, 'control extents');
-    writeUint(head, 44, 4, dataCount!, 'data extents');
+    writeUint(head, 40, 4, controlCount, 'control extents');
+    writeUint(head, 44, 4, dataCount, 'data extents');
     writeUint(head, 52, 4, id.length, 'volume id length');
-    pieces.push(Buffer.concat([head, id, control.bytes(), data.bytes()]));
-  } while (at.list < 2);
+    writeUint(head, 56, 4, zeroCount, 'zero extents');
+    pieces.push(Buffer.concat([head, id, ...writers.map((writer) => writer.bytes())]));
+  } while (at.list < 3);
   for (const piece of pieces) writeUint(piece, 12, 4, pieces.length, 'map pieces');
   return pieces;
 }
@@ -78,11 +76,10 @@ function broken(why: string, cause?: unknown): RemetalError {
   return new RemetalError('record-damaged', `Block map is damaged: ${why}.`, { cause });
 }
 
-function readExtents(
-  reader: VarintReader,
-  count: number,
-  map: Omit<VolumeMap, 'control' | 'data'>,
-): Extent[] {
+/** What every piece of a map repeats. */
+type MapFacts = Omit<VolumeMap, 'control' | 'data' | 'zero'>;
+
+function readExtents(reader: VarintReader, count: number, map: MapFacts): Extent[] {
   if (count * 2 > reader.remaining) throw broken('extent count');
   const out: Extent[] = [];
   let end = 0;
@@ -101,7 +98,8 @@ function readExtents(
 export function decodeMap(pieces: readonly Buffer[]): StoredMap {
   const control: Extent[][] = [];
   const data: Extent[][] = [];
-  let first: { facts: Omit<VolumeMap, 'control' | 'data'>; firstOrdinal: number } | null = null;
+  const zero: Extent[][] = [];
+  let first: { facts: MapFacts; firstOrdinal: number } | null = null;
   try {
     for (const [number, piece] of pieces.entries()) {
       const { facts, firstOrdinal, lists } = decodePiece(piece, number, pieces.length);
@@ -109,9 +107,16 @@ export function decodeMap(pieces: readonly Buffer[]): StoredMap {
       if (JSON.stringify(first) !== JSON.stringify({ facts, firstOrdinal })) throw broken('pieces differ');
       control.push(lists[0]);
       data.push(lists[1]);
+      zero.push(lists[2]);
     }
     if (first === null) throw broken('no pieces');
-    const map: VolumeMap = { ...first.facts, control: control.flat(), data: data.flat() };
+    const zeros = zero.flat();
+    const map: VolumeMap = {
+      ...first.facts,
+      control: control.flat(),
+      data: data.flat(),
+      ...(zeros.length === 0 ? {} : { zero: zeros }),
+    };
     checkMap(map);
     return { map, firstOrdinal: first.firstOrdinal };
   } catch (error) {
@@ -123,7 +128,7 @@ function decodePiece(
   piece: Buffer,
   number: number,
   count: number,
-): { facts: Omit<VolumeMap, 'control' | 'data'>; firstOrdinal: number; lists: [Extent[], Extent[]] } {
+): { facts: MapFacts; firstOrdinal: number; lists: Lists<Extent[]> } {
   if (piece.length < fixedLength || piece.toString('latin1', 0, 7) !== magic) throw broken('no magic');
   const runs = readUint(piece, 48, 4, 'runs');
   if (piece[7] !== formatVersion || runs !== 0) {
@@ -145,6 +150,7 @@ function decodePiece(
   const reader = new VarintReader(piece.subarray(fixedLength + idLength));
   const control = readExtents(reader, readUint(piece, 40, 4, 'control extents'), facts);
   const data = readExtents(reader, readUint(piece, 44, 4, 'data extents'), facts);
+  const zero = readExtents(reader, readUint(piece, 56, 4, 'zero extents'), facts);
   if (reader.remaining !== 0) throw broken('length');
-  return { facts, firstOrdinal: readUint(piece, 32, 8, 'first ordinal'), lists: [control, data] };
+  return { facts, firstOrdinal: readUint(piece, 32, 8, 'first ordinal'), lists: [control, data, zero] };
 }

@@ -132,10 +132,18 @@ function checkExtents(map: VolumeMap, extents: readonly Extent[], name: string):
   }
 }
 
+function checkApart(map: VolumeMap, names: string, a: readonly Extent[], b: readonly Extent[]): void {
+  let j = 0;
+  for (const { start, length } of a) {
+    while (j < b.length && b[j]!.start + b[j]!.length <= start) j++;
+    if (j < b.length && b[j]!.start < start + length) throw broken(map, `${names} share bytes`, { start });
+  }
+}
+
 /**
  * Throws `field-range` unless the map keeps its rules: whole sizes, `groupSize` a multiple of
  * `blockSize` and at most `maxGroupSize`, extents ascending, apart, inside the volume and on the
- * block grid (the last block may be short), and `control` and `data` without a common byte.
+ * block grid (the last block may be short), and no byte in two of `control`, `data` and `zero`.
  */
 export function checkMap(map: VolumeMap): void {
   const { size, blockSize, groupSize } = map;
@@ -151,11 +159,9 @@ export function checkMap(map: VolumeMap): void {
   }
   checkExtents(map, map.control, 'control');
   checkExtents(map, map.data, 'data');
-  let j = 0;
-  for (const control of map.control) {
-    while (j < map.data.length && map.data[j]!.start + map.data[j]!.length <= control.start) j++;
-    if (j < map.data.length && map.data[j]!.start < control.start + control.length) {
-      throw broken(map, 'control and data share bytes', { start: control.start });
-    }
-  }
+  const zero = map.zero ?? [];
+  checkExtents(map, zero, 'zero');
+  checkApart(map, 'control and data', map.control, map.data);
+  checkApart(map, 'control and zero', map.control, zero);
+  checkApart(map, 'data and zero', map.data, zero);
 }
