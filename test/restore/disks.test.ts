@@ -13,7 +13,7 @@ import type { Plan } from '../../src/restore/plan-document.ts';
 import { plan } from '../../src/restore/plan.ts';
 import type { RestoreReport } from '../../src/restore/request.ts';
 import type { Wishes } from '../../src/restore/wishes.ts';
-import { run } from '../../src/system/index.ts';
+import { attachLoop, run } from '../../src/system/index.ts';
 import { requiresRoot } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { alone, diskImage, emptyFile, fill, tool, treeOf, type MadeImage } from './images.ts';
@@ -210,6 +210,29 @@ requiresRoot(...tools)(
     });
     await restore(stored, { path: whole });
     t.true(readFileSync(whole).equals(wanted), 'cut in the growth');
+  },
+);
+
+requiresRoot(...tools)(
+  'a block device full of old data takes a server and grows it',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const image = diskImage(folder, { label: 'gpt', size: 56, parts: server });
+    const stored = await backUp(image.path);
+    const behind = emptyFile(join(folder, 'behind.img'), 80 * MiB);
+    tool('dd', ['if=/dev/urandom', `of=${behind}`, 'bs=1M', 'count=80', 'conv=notrunc', 'status=none']);
+    const loop = await attachLoop({ path: behind });
+    try {
+      const { plan: made, report } = await restore(stored, { path: loop.path });
+      t.true(report.verified);
+      const grown = placesOf(made, loop.path).get('disk1.part2')!;
+      t.true(grown.size > 60 * MiB);
+      await sameTree(t, image, 2, grown);
+      t.notThrows(() => tool('e2fsck', ['-f', '-n', alone(grown, join(folder, 'ext'))]));
+      t.regex(tool('sfdisk', ['--dump', loop.path]), /type=C12A7328/);
+    } finally {
+      await loop.detach();
+    }
   },
 );
 
