@@ -35,7 +35,7 @@ async function agent(context: Context): Promise<number> {
  * A terminal whose stream is opened anew after it failed: a shell that is left hangs up its terminal,
  * and with it every descriptor that was open.
  */
-function consoleTerminal(terminal: Terminal): ConsoleTerminal {
+export function consoleTerminal(terminal: Terminal): ConsoleTerminal {
   let stream: (Writable & { readonly columns?: number }) | null = null;
   const open = (): Writable & { readonly columns?: number } => {
     const opened = openTerminalOutput(terminal);

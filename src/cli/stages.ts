@@ -65,12 +65,14 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
         if (how === 'skipped') task.skip();
         if (how === 'failed') throw new Error(phaseTitles[row.phase]);
       },
-      rendererOptions: { outputBar: 2 },
+      rendererOptions: { outputBar: 1 },
     })),
     {
       renderer: TerminalRenderer,
       rendererOptions: {
         collapseSkips: false,
+        // A stage that was not needed is nothing to be warned of.
+        icon: { SKIPPED_WITHOUT_COLLAPSE: '-' },
         showErrorMessage: false,
         logger: new ListrLogger({ useIcons: true, toStderr: [], processOutput }),
       },
