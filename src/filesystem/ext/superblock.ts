@@ -181,7 +181,7 @@ function unreadableBecause(
     Number.isSafeInteger(sb.blocks * sb.blockSize) &&
     (!cluster.bigalloc ||
       (cluster.clusterShift >= cluster.shift && cluster.clusterShift - cluster.shift <= 20)) &&
-    sb.clustersPerGroup >= 8 &&
+    sb.clustersPerGroup >= 64 &&
     sb.clustersPerGroup <= sb.blockSize * 8 &&
     sb.clustersPerGroup % 8 === 0 &&
     sb.blocksPerGroup === sb.clustersPerGroup * sb.clusterRatio &&

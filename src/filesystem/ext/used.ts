@@ -37,6 +37,7 @@ export async function extUsedMap(volume: BlockDevice, sb: ExtSuperblock): Promis
   if (groups.problem !== null) return wholeMap(volume, groups.problem);
 
   const structures = new StructureIndex(sb, groups);
+  if (structures.overlap()) return wholeMap(volume, 'Bitmaps and inode tables of the block groups overlap');
   const collector = new ExtentCollector();
   const bitmaps = new BitmapReader(volume, sb, groups);
   const unit = sb.blockSize * sb.clusterRatio;
@@ -138,6 +139,15 @@ class StructureIndex {
 
   #lengthAt(index: number): number {
     return this.#sorted[index]! % 2 === 1 ? inodeTableBlocks(this.#sb) : 1;
+  }
+
+  /** Whether two of them claim a block: never so on a sound file system. */
+  overlap(): boolean {
+    for (let i = 1; i < this.#sorted.length; i++) {
+      const end = Math.floor(this.#sorted[i - 1]! / 2) + this.#lengthAt(i - 1);
+      if (end > Math.floor(this.#sorted[i]! / 2)) return true;
+    }
+    return false;
   }
 
   /** Byte extents of all of them, and of the headers of the groups. */
