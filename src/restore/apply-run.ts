@@ -1,6 +1,7 @@
 import type { GroupIndex, SetReader } from '../archive/index.ts';
 import type { BufferPool } from '../disk/buffers.ts';
 import { RemetalError } from '../errors/index.ts';
+import type { AffectedFile } from '../filesystem/filesystem.ts';
 import type { Notice, Reporter } from '../progress/index.ts';
 import type { run } from '../system/index.ts';
 import type { RestoreTargets } from './apply-targets.ts';
@@ -31,6 +32,8 @@ export interface RestoreRun {
   readonly run: typeof run;
   /** Group indexes by volume, made when first asked for. */
   readonly index: (volume: string) => GroupIndex;
+  /** By volume: the files that damage hits, once they were asked for. */
+  readonly filesHit: Map<string, readonly AffectedFile[]>;
   /** Where the restore stands; what was committed last may be behind. */
   state: JournalState;
   /** Bytes of volumes written or found written, for the progress. */

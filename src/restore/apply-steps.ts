@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { BlockDevice } from '../disk/block-device.ts';
-import { joined } from '../disk/joined.ts';
-import { slice } from '../disk/slice.ts';
 import { RemetalError } from '../errors/index.ts';
 import { drivers, type Growth } from '../filesystem/index.ts';
 import { tableWrites } from '../layout/index.ts';
+import { damagedExtents, filesHit } from './apply-damage.ts';
 import { commit, note, type RestoreRun } from './apply-run.ts';
 import { placementsOf, targetOf } from './apply-targets.ts';
 import {
@@ -78,9 +76,29 @@ async function changing(restore: RestoreRun, volume: string, change: () => Promi
     await streamVolume(restore, step, { from: 0, commits: false });
   }
   await readBack(restore, step);
-  await commit(restore, { changing: volume });
-  await change();
+  if (await mayChange(restore, step)) {
+    await commit(restore, { changing: volume });
+    await change();
+  }
   restore.state = { ...restore.state, changing: null };
+}
+
+/**
+ * False for a volume that lost structures of its file system, or nobody knows what: tools would "repair"
+ * what may still be saved. Lost file contents do not matter to them, and the files are found out before.
+ */
+async function mayChange(restore: RestoreRun, step: VolumeStep): Promise<boolean> {
+  if (damagedExtents(restore, step.volume).length === 0) return true;
+  await restore.writer.barrier();
+  const files = await filesHit(restore, step);
+  if (files.length > 0 && files.every(({ part }) => part === 'data')) return true;
+  note(restore, {
+    level: 'warning',
+    code: 'left-as-is',
+    message: `${step.name} lost more than file contents and is neither grown nor made bootable: check it by hand`,
+    facts: { volume: step.volume },
+  });
+  return false;
 }
 
 async function readBack(restore: RestoreRun, step: VolumeStep): Promise<void> {
@@ -205,12 +223,4 @@ async function makeBootable(restore: RestoreRun, step: EfiStep): Promise<void> {
     notice: (notice) => note(restore, notice),
   });
   await device.flush();
-}
-
-/** A volume as it stands on its targets. */
-export function restoredVolume(restore: RestoreRun, step: VolumeStep): BlockDevice {
-  const segments = placementsOf(restore.targets, step.segments).map(({ device, offset, length }) =>
-    slice(device, offset, length),
-  );
-  return segments.length === 1 ? segments[0]! : joined(segments, step.name);
 }

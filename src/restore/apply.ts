@@ -1,13 +1,11 @@
 import { GroupIndex, type SetReader } from '../archive/index.ts';
 import { bufferPool } from '../disk/buffers.ts';
-import type { Extent } from '../bytes/index.ts';
-import { normalize } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import { detect, type AffectedFile } from '../filesystem/index.ts';
 import type { Notice, Reporter } from '../progress/index.ts';
 import { run as runProgram } from '../system/index.ts';
+import { damageOf } from './apply-damage.ts';
 import { commit, note, checkStopped, type CommitInterval, type RestoreRun } from './apply-run.ts';
-import { allReadBack, doStep, readBackRest, restoredVolume } from './apply-steps.ts';
+import { allReadBack, doStep, readBackRest } from './apply-steps.ts';
 import { checkTogether, targetOf, type RestoreTargets } from './apply-targets.ts';
 import { VolumeWriter } from './apply-writer.ts';
 import { diskJournal, fileJournal, openJournal, type JournalState, type JournalStore } from './journal.ts';
@@ -100,6 +98,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
       return index;
     },
     state: journal?.found ?? fresh,
+    filesHit: new Map(),
     doneBytes: 0,
     readBackBytes: 0,
     readBackSeconds: 0,
@@ -185,51 +184,4 @@ function tellUnreadable(restore: RestoreRun): void {
       facts: { volume: step.volume, extents: totals?.unreadable },
     });
   }
-}
-
-/** The damage of all volumes with the files it hits, found by walking what was restored. */
-async function damageOf(restore: RestoreRun): Promise<RestoreReport['damage']> {
-  const found: RestoreReport['damage'][number][] = [];
-  for (const step of restore.plan.steps) {
-    if (step.kind !== 'volume' && step.kind !== 'boot') continue;
-    const runs = restore.state.damage.filter(([volume]) => volume === step.volume);
-    if (runs.length === 0) continue;
-    const index = restore.index(step.volume);
-    const extents = normalize(
-      runs.flatMap(([, first, count]) =>
-        Array.from({ length: count }, (_, i) => index.groupExtents(first + i)).flat(),
-      ),
-    );
-    found.push({
-      volume: step.name,
-      extents,
-      files: step.kind === 'volume' ? await filesHit(restore, step, extents) : [],
-      reason: [...new Set(runs.map(([, , , reason]) => reason))].join(', '),
-    });
-  }
-  return found;
-}
-
-async function filesHit(
-  restore: RestoreRun,
-  step: Parameters<typeof restoredVolume>[1],
-  extents: readonly Extent[],
-): Promise<readonly AffectedFile[]> {
-  try {
-    const filesystem = await detect(restoredVolume(restore, step));
-    if (filesystem?.filesIn !== undefined) return await filesystem.filesIn(extents);
-  } catch (error) {
-    note(restore, {
-      level: 'warning',
-      code: 'files-unknown',
-      message: `The files hit in ${step.name} could not be found out: ${error instanceof Error ? error.message : String(error)}`,
-    });
-    return [];
-  }
-  note(restore, {
-    level: 'warning',
-    code: 'files-unknown',
-    message: `The files hit in ${step.name} are not known: its file system cannot be asked`,
-  });
-  return [];
 }

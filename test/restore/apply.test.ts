@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { faulty, memoryDisk, recording, type BlockDevice } from '../../src/disk/index.ts';
 import { silent, type Notice, type Progress } from '../../src/progress/index.ts';
 import { apply, journalStore, type ApplyOptions } from '../../src/restore/apply.ts';
-import { diskJournal, openJournal } from '../../src/restore/journal.ts';
+import { diskJournal, fileJournal, openJournal } from '../../src/restore/journal.ts';
 import type { Plan } from '../../src/restore/plan-document.ts';
 import type { RestoreReport } from '../../src/restore/request.ts';
+import { temporary } from '../helpers/temporary.ts';
 import { gpt, noise, partitioned, setOf, type MadeSet, type VolumeContent } from './sets.ts';
 import { identityOfMemory, planOnto, targetsOf } from './targets.ts';
 import { volatileDisk } from './volatile.ts';
@@ -389,4 +392,32 @@ test('a restore that is stopped goes on where it was', async (t) => {
   t.not(report.resumedAt, null);
   t.true(report.writtenBytes < plan.bytes);
   t.true(seen.every(({ doneBytes, totalBytes }) => doneBytes <= totalBytes));
+});
+
+test('a disk without a table is restored with the journal in a file, or without one', async (t) => {
+  const size = 512 * 1024;
+  const whole = memoryDisk(size);
+  await whole.write(noise(size, 3), 0);
+  const data = [{ start: 0, length: 400 * 1024 }];
+  const made = await setOf(whole, { 'disk1.whole': { data } });
+  const disk = await usedDisk(size, 512);
+  const plan = planOnto(made, disk);
+  t.is(plan.journal, null);
+  t.is(journalStore(plan, targetsOf(disk), null), null);
+  const file = join(temporary(t), 'web1.journal');
+  const journal = fileJournal(file);
+  await t.throwsAsync(restoring(made, plan, faulty(disk, { cutAfterWrites: 6 }), { journal }), {
+    code: 'disk-gone',
+  });
+  t.true(existsSync(file));
+  const report = await restoring(made, plan, disk, { journal });
+  t.is(
+    report.resumedAt,
+    plan.steps.findIndex(({ kind }) => kind === 'volume'),
+  );
+  t.false(existsSync(file));
+  const length = 400 * 1024;
+  t.true((await contentOf(disk)).subarray(0, length).equals((await contentOf(whole)).subarray(0, length)));
+  const again = await restoring(made, plan, disk);
+  t.true(again.notices.some(({ code }) => code === 'no-journal'));
 });

@@ -300,12 +300,19 @@ requiresRoot(...tools)('a damaged record costs its files, which are named', asyn
   const damaged = Buffer.from(bytes);
   damaged[hit + 100]! ^= 1;
   stored.medium.put('damaged', [damaged]);
-  const target = { path: emptyFile(join(folder, 'target.img'), 56 * MiB) };
+  const target = { path: emptyFile(join(folder, 'target.img'), 80 * MiB) };
   const bad = { ...stored, set: 'damaged' };
   await t.throwsAsync(restore(bad, target), { code: 'record-damaged' });
-  const { report } = await restore(bad, { ...target, options: { onDamage: 'go-on' } });
+  const { report, plan: made } = await restore(bad, { ...target, options: { onDamage: 'go-on' } });
   t.is(report.damage.length, 1);
   const [damage] = report.damage;
   t.true(damage!.files.length > 0);
   t.true(damage!.files.every(({ path }) => path?.startsWith('/') === true));
+  t.true(damage!.files.every(({ part }) => part === 'data'));
+  const grown = placesOf(made, target.path).get('disk1.part2')!;
+  await withMount(grown, ['ro'], (root) => {
+    const [blocks, size] = tool('stat', ['-f', '-c', '%b %S', root]).split(' ').map(Number);
+    t.true(blocks! * size! > 50 * MiB, 'lost file contents do not keep it from growing');
+    return Promise.resolve();
+  });
 });

@@ -1,0 +1,77 @@
+import { normalize, type Extent } from '../bytes/index.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import { joined } from '../disk/joined.ts';
+import { slice } from '../disk/slice.ts';
+import { detect, type AffectedFile } from '../filesystem/index.ts';
+import { note, type RestoreRun } from './apply-run.ts';
+import { placementsOf } from './apply-targets.ts';
+import type { BootStep, VolumeStep } from './plan-document.ts';
+import type { RestoreReport } from './request.ts';
+
+/** The byte extents of a volume that are zeros because their records could not be read. */
+export function damagedExtents(restore: RestoreRun, volume: string): Extent[] {
+  const index = restore.index(volume);
+  const extents: Extent[] = [];
+  for (const [id, first, count] of restore.state.damage) {
+    if (id !== volume) continue;
+    for (let group = first; group < first + count; group++) extents.push(...index.groupExtents(group));
+  }
+  return normalize(extents);
+}
+
+/** The damage of all volumes with the files it hits. */
+export async function damageOf(restore: RestoreRun): Promise<RestoreReport['damage']> {
+  const found: RestoreReport['damage'][number][] = [];
+  for (const step of restore.plan.steps) {
+    if (step.kind !== 'volume' && step.kind !== 'boot') continue;
+    const runs = restore.state.damage.filter(([volume]) => volume === step.volume);
+    if (runs.length === 0) continue;
+    found.push({
+      volume: step.name,
+      extents: damagedExtents(restore, step.volume),
+      files: await filesHit(restore, step),
+      reason: [...new Set(runs.map(([, , , reason]) => reason))].join(', '),
+    });
+  }
+  return found;
+}
+
+/** The files that own damaged bytes of a volume, found by walking what was restored; asked for once. */
+export async function filesHit(
+  restore: RestoreRun,
+  step: VolumeStep | BootStep,
+): Promise<readonly AffectedFile[]> {
+  if (step.kind === 'boot') return [];
+  const known = restore.filesHit.get(step.volume);
+  if (known !== undefined) return known;
+  const files = await walk(restore, step);
+  restore.filesHit.set(step.volume, files);
+  return files;
+}
+
+async function walk(restore: RestoreRun, step: VolumeStep): Promise<readonly AffectedFile[]> {
+  let why = 'its file system cannot be asked';
+  try {
+    const filesystem = await detect(restoredVolume(restore, step));
+    if (filesystem?.filesIn !== undefined) {
+      return await filesystem.filesIn(damagedExtents(restore, step.volume));
+    }
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+  }
+  note(restore, {
+    level: 'warning',
+    code: 'files-unknown',
+    message: `The files hit in ${step.name} are not known: ${why}`,
+    facts: { volume: step.volume },
+  });
+  return [];
+}
+
+/** A volume as it stands on its targets. */
+function restoredVolume(restore: RestoreRun, step: VolumeStep): BlockDevice {
+  const segments = placementsOf(restore.targets, step.segments).map(({ device, offset, length }) =>
+    slice(device, offset, length),
+  );
+  return segments.length === 1 ? segments[0]! : joined(segments, step.name);
+}
