@@ -8,6 +8,7 @@ import { withMount } from '../restore/mounting.ts';
 import { describePlan } from '../restore/plan-description.ts';
 import type { Plan } from '../restore/plan-document.ts';
 import type { RestoreReport, TargetDisk } from '../restore/request.ts';
+import { nativeCodec } from '../system/index.ts';
 import type { Answers } from './answers.ts';
 import { asTarget } from './candidates.ts';
 import { newestSet, setsAt, surveyMedia, type FoundSet, type Survey } from './media.ts';
@@ -84,7 +85,7 @@ export async function withFoundSet<T>(
     await medium.close();
   };
   try {
-    reader = await openSet(medium, found.name);
+    reader = await openSet(medium, found.name, { codec: nativeCodec() });
     return await work(reader, close);
   } finally {
     await close();

@@ -1,6 +1,6 @@
 import type { Extent } from '../bytes/index.ts';
-import { compress, isAllZero } from './codec.ts';
-import { sumOf, sumOfZeros } from './record.ts';
+import { isAllZero, type Codec, type Packed } from './codec.ts';
+import { sumOfZeros } from './record.ts';
 import type { RecordStream } from './record-stream.ts';
 import type { ChecksumTable } from './tables.ts';
 
@@ -21,6 +21,7 @@ export interface PipelineOptions {
   readonly stream: RecordStream;
   readonly level: number;
   readonly checksums: ChecksumTable;
+  readonly codec: Codec;
 }
 
 /** Groups in work at once: enough for the four threads of the pool and the next in line. */
@@ -30,17 +31,22 @@ const maxBytes = 32 * 1024 * 1024;
 
 const nothing = new Uint8Array(0);
 
-interface Job {
-  readonly group: PendingGroup;
+/** What becomes of a group's bytes. */
+interface Worked {
   readonly sum: Buffer;
   readonly zero: boolean;
   /** What zstd made of it; null where it is stored plain or as zeros. */
-  readonly packed: Promise<Buffer | null>;
+  readonly packed: Packed | null;
+}
+
+interface Job {
+  readonly group: PendingGroup;
+  readonly worked: Promise<Worked>;
 }
 
 /**
- * Hashes on the calling thread, compresses on the thread pool, appends in order. Bounded: `push`
- * waits while too much is in work. A failure comes out of the next call, and every call after it.
+ * Hashes and compresses several groups at a time, appends in order. Bounded: `push` waits while too
+ * much is in work. A failure comes out of the next call, and every call after it.
  */
 export class GroupPipeline {
   readonly #options: PipelineOptions;
@@ -58,9 +64,10 @@ export class GroupPipeline {
   async push(group: PendingGroup): Promise<void> {
     this.#throwFailure();
     const { plain } = group;
-    const zero = isAllZero(plain);
-    const sum = zero ? sumOfZeros(plain.length) : sumOf(plain);
-    this.#queue.push({ group, sum, zero, packed: zero ? released(group) : this.#pack(group) });
+    const worked = this.#work(group);
+    // Its failure is met when its turn to be appended comes.
+    worked.catch(() => {});
+    this.#queue.push({ group, worked });
     this.#bytes += plain.length;
     this.#pump ??= this.#run().catch((error: unknown) => {
       this.#failure = { error };
@@ -75,18 +82,27 @@ export class GroupPipeline {
     this.#throwFailure();
   }
 
-  async #pack(group: PendingGroup): Promise<Buffer | null> {
-    if (this.#options.level === 0) return null;
-    const packed = await compress(group.plain, this.#options.level);
-    if (packed.length >= group.plain.length) return null;
-    group.release();
-    return packed;
+  async #work(group: PendingGroup): Promise<Worked> {
+    const { codec, level } = this.#options;
+    const { plain } = group;
+    if (isAllZero(plain)) {
+      group.release();
+      return { sum: sumOfZeros(plain.length), zero: true, packed: null };
+    }
+    const sum = await codec.sum(plain);
+    if (level === 0) return { sum, zero: false, packed: null };
+    const packed = await codec.compress(plain, level);
+    if (packed.bytes.length < plain.length) {
+      group.release();
+      return { sum, zero: false, packed };
+    }
+    packed.release();
+    return { sum, zero: false, packed: null };
   }
 
   async #run(): Promise<void> {
     for (let job = this.#queue[0]; job !== undefined; job = this.#queue[0]) {
-      const packed = await job.packed;
-      await this.#append(job, packed);
+      await this.#append(job.group, await job.worked);
       this.#queue.shift();
       this.#bytes -= job.group.plain.length;
       this.#wake?.();
@@ -94,11 +110,11 @@ export class GroupPipeline {
     this.#pump = null;
   }
 
-  async #append({ group, sum, zero }: Job, packed: Buffer | null): Promise<void> {
+  async #append(group: PendingGroup, { sum, zero, packed }: Worked): Promise<void> {
     const { stream, checksums } = this.#options;
     const { kind, volume, index, extents, unreadable, plain } = group;
     const codec = zero ? 'zeros' : packed === null ? 'plain' : 'zstd';
-    const payload = zero ? nothing : (packed ?? plain);
+    const payload = zero ? nothing : (packed?.bytes ?? plain);
     const fields = {
       kind,
       volume,
@@ -111,6 +127,7 @@ export class GroupPipeline {
     } as const;
     const { length } = await stream.append(fields, payload);
     if (codec === 'plain') group.release();
+    packed?.release();
     checksums.push(sum);
     group.stored(length, zero);
   }
@@ -128,11 +145,6 @@ export class GroupPipeline {
   /** Waits until nothing is in work any more, however it ended. */
   async stop(): Promise<void> {
     await this.#pump;
-    await Promise.allSettled(this.#queue.map((job) => job.packed));
+    await Promise.allSettled(this.#queue.map((job) => job.worked));
   }
-}
-
-function released(group: PendingGroup): Promise<null> {
-  group.release();
-  return Promise.resolve(null);
 }

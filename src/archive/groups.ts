@@ -1,6 +1,7 @@
 import type { Extent } from '../bytes/index.ts';
 import { checkedInteger } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
+import { nodeCodec, type Codec } from './codec.ts';
 import type { VolumePlace } from './documents.ts';
 import { GroupIndex } from './map.ts';
 import type { Group, GroupsOptions } from './reader.ts';
@@ -24,7 +25,7 @@ export function sameExtents(a: readonly Extent[], b: readonly Extent[]): boolean
 export async function* readGroups(
   records: SetSource,
   volume: VolumePlace,
-  options: GroupsOptions,
+  options: GroupsOptions & { readonly codec?: Codec | null },
 ): AsyncGenerator<Group, void, undefined> {
   const index = new GroupIndex(volume.map);
   const from = checkedInteger(options.from ?? 0, 0, index.groupCount, 'from');
@@ -36,7 +37,7 @@ export async function* readGroups(
       options.signal?.throwIfAborted();
       const extents = index.groupExtents(i);
       const record = await fetch(records, volume, index, i, extents);
-      const group = decode(record, i, extents);
+      const group = decode(record, i, extents, options.codec);
       // Whoever takes it in its turn meets the failure; until then nobody is missing it.
       group.catch(() => {});
       const length = index.groupLength(i);
@@ -56,13 +57,14 @@ async function decode(
   record: StoredRecord | RemetalError,
   index: number,
   extents: readonly Extent[],
+  codec: Codec | null | undefined,
 ): Promise<Group> {
   if (record instanceof RemetalError) {
     return { index, extents, plain: null, zero: false, damage: record, unreadable: [] };
   }
   const { header } = record;
   try {
-    const plain = await plainOf(record);
+    const plain = await plainOf(record, codec ?? nodeCodec);
     return { index, extents, plain, zero: plain === null, damage: null, unreadable: header.unreadable };
   } catch (error) {
     if (!isDamage(error)) throw error;

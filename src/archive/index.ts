@@ -23,3 +23,4 @@ export {
 } from './writer.ts';
 export { openSet, type Group, type GroupsOptions, type OpenOptions, type SetReader } from './reader.ts';
 export { verifySet, type VerifyOptions, type VerifyReport } from './verify.ts';
+export type { Codec, Packed } from './codec.ts';

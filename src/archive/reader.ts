@@ -3,6 +3,7 @@ import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Medium } from '../medium/medium.ts';
 import { readChecksums, type GroupChecksum } from './checksums.ts';
+import type { Codec } from './codec.ts';
 import type { VolumePlace } from './documents.ts';
 import { readGroups } from './groups.ts';
 import { openRecords } from './open.ts';
@@ -11,6 +12,8 @@ import type { SetHead, SetTotals, VolumeMap } from './set.ts';
 export interface OpenOptions {
   /** Open a set without an end by scanning what is there. */
   readonly salvage?: boolean;
+  /** Decompresses and checks the groups; what Node has when absent or null. */
+  readonly codec?: Codec | null;
 }
 
 export interface GroupsOptions {
@@ -67,6 +70,7 @@ export interface SetReader {
  */
 export async function openSet(medium: Medium, name: string, options: OpenOptions = {}): Promise<SetReader> {
   const source = await medium.open(name);
+  const { codec = null } = options;
   try {
     const opened = await openRecords(source, name, options.salvage ?? false);
     const { records, head, layout, volumes, totals, digest } = opened;
@@ -85,7 +89,7 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
       totals,
       digest,
       problems: records.problems,
-      groups: (id, groupsOptions) => readGroups(records, placeOf(id), groupsOptions),
+      groups: (id, groupsOptions) => readGroups(records, placeOf(id), { ...groupsOptions, codec }),
       checksums: (id) => readChecksums(records, placeOf(id)),
       close: () => records.close(),
     };

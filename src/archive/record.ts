@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { decodeUstar, encodeUstar, padded, tarBlock } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import { decompress } from './codec.ts';
+import { nodeCodec, type Codec } from './codec.ts';
 import { decodeHeader, encodeHeader, type RecordHeader } from './header.ts';
 import { jsonKinds, unnumberedKinds } from './structures.ts';
 
@@ -97,15 +97,15 @@ export function decodeRecord(member: Buffer): StoredRecord {
  * The plain bytes of a record, checked against their checksum; null for zeros. Throws
  * `record-damaged`. Allocates the plain length at most, which `decodeHeader` has bounded.
  */
-export async function plainOf(record: StoredRecord): Promise<Buffer | null> {
+export async function plainOf(record: StoredRecord, codec: Codec = nodeCodec): Promise<Buffer | null> {
   const { header, payload } = record;
   if (header.codec === 'zeros') {
     if (!header.sum.equals(sumOfZeros(header.plainLength))) throw damaged('checksum');
     return null;
   }
-  const plain = header.codec === 'zstd' ? await decompress(payload, header.plainLength) : payload;
+  const plain = header.codec === 'zstd' ? await codec.decompress(payload, header.plainLength) : payload;
   if (plain === null || plain.length !== header.plainLength) throw damaged('compressed data');
-  if (!header.sum.equals(sumOf(plain))) throw damaged('checksum');
+  if (!header.sum.equals(await codec.sum(plain))) throw damaged('checksum');
   return plain;
 }
 

@@ -2,6 +2,7 @@ import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Medium, RecordPlace, RecordSource } from '../medium/medium.ts';
 import type { Reporter } from '../progress/index.ts';
 import { SetAudit } from './audit.ts';
+import { nodeCodec, type Codec } from './codec.ts';
 import type { End } from './documents.ts';
 import { endOf, lookAtEnds, openRecords, setIdOf } from './open.ts';
 import { plainOf, type StoredRecord } from './record.ts';
@@ -13,6 +14,8 @@ import { unnumberedKinds } from './structures.ts';
 export interface VerifyOptions {
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
+  /** Decompresses and checks the records; what Node has when absent or null. */
+  readonly codec?: Codec | null;
 }
 
 export interface VerifyReport {
@@ -99,7 +102,7 @@ class VerifyPass {
   async run(source: RecordSource, setId: Buffer | null): Promise<void> {
     const ahead: Checked[] = [];
     for await (const found of walk(source, setId, this.#options.signal)) {
-      ahead.push(check(found));
+      ahead.push(check(found, this.#options.codec));
       if (ahead.length >= maxAhead) await this.#take(ahead.shift()!);
     }
     for (const checked of ahead) await this.#take(checked);
@@ -151,9 +154,9 @@ function located(problem: RemetalError, facts: Readonly<Record<string, unknown>>
   });
 }
 
-function check({ place, record, problem }: Found): Checked {
+function check({ place, record, problem }: Found, codec: Codec | null | undefined): Checked {
   if (record === null) return { place, record, plain: Promise.resolve(problem) };
-  const plain = plainOf(record).catch((error: unknown) => {
+  const plain = plainOf(record, codec ?? nodeCodec).catch((error: unknown) => {
     if (isDamage(error)) return error;
     throw error;
   });

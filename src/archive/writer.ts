@@ -2,7 +2,7 @@ import { normalize, total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Medium } from '../medium/medium.ts';
-import { compress } from './codec.ts';
+import { nodeCodec, type Codec } from './codec.ts';
 import type { Contents, Place } from './documents.ts';
 import { GroupPipeline } from './group-pipeline.ts';
 import { GroupIndex } from './map.ts';
@@ -19,6 +19,8 @@ export interface SetRequest {
   readonly level: number;
   /** Name of the set on its medium. */
   readonly name: string;
+  /** Hashes and compresses the groups; what Node has when absent or null. */
+  readonly codec?: Codec | null;
 }
 
 export interface GroupOptions {
@@ -111,7 +113,12 @@ class SequentialWriter {
   constructor(stream: RecordStream, request: SetRequest) {
     this.#stream = stream;
     this.#request = request;
-    this.#pipeline = new GroupPipeline({ stream, level: request.level, checksums: this.#checksums });
+    this.#pipeline = new GroupPipeline({
+      stream,
+      level: request.level,
+      checksums: this.#checksums,
+      codec: request.codec ?? nodeCodec,
+    });
     const setId = request.head.setId;
     const empty = { head: [], layout: [], volumes: [], checksums: [], exceptions: [], totals: [], index: [] };
     this.#contents = { format: 1, setId, ...empty };
@@ -145,7 +152,7 @@ class SequentialWriter {
     this.#volumes.push(volume);
     this.#contents.volumes.push(contents);
     for (const [i, plain] of encodeMap({ map, firstOrdinal }).entries()) {
-      const packed = await compress(plain, 3);
+      const packed = (await nodeCodec.compress(plain, 3)).bytes;
       const small = packed.length < plain.length;
       const fields: RecordFields = {
         kind: 'map',

@@ -5,6 +5,7 @@ import { bufferPool } from '../disk/index.ts';
 import { isCoded } from '../errors/index.ts';
 import type { Medium, SetOnMedium } from '../medium/medium.ts';
 import type { Notice } from '../progress/index.ts';
+import { nativeCodec } from '../system/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, BackupResult } from './request.ts';
 import { survey, type Survey } from './survey.ts';
@@ -65,7 +66,13 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
     note: request.note,
   };
   const set = await setName(medium, request.name, now);
-  const writer = await createSet(medium, { head, layout: found.layout, level: request.level, name: set });
+  const writer = await createSet(medium, {
+    head,
+    layout: found.layout,
+    level: request.level,
+    name: set,
+    codec: nativeCodec(),
+  });
   try {
     const unreadable = await moveVolumes(request, found, writer);
     throwIfStopped(signal);

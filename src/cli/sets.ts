@@ -1,6 +1,7 @@
 import { openSet, type SetReader } from '../archive/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { openMedium, type Medium } from '../medium/index.ts';
+import { nativeCodec } from '../system/index.ts';
 
 /**
  * The name of the set a command means: the one named, or the newest complete one. Throws `not-a-set`
@@ -42,7 +43,7 @@ export async function withSet<T>(
 ): Promise<T> {
   const medium = openMedium(place);
   try {
-    const set = await openSet(medium, await chosenSet(medium, named));
+    const set = await openSet(medium, await chosenSet(medium, named), { codec: nativeCodec() });
     try {
       return await work(set, medium);
     } finally {

@@ -2,6 +2,7 @@ import { verifySet } from '../archive/index.ts';
 import { formatBytes } from '../bytes/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import { openMedium } from '../medium/index.ts';
+import { nativeCodec } from '../system/index.ts';
 import type { Context, Verb } from './context.ts';
 import { chosenSet } from './sets.ts';
 
@@ -19,7 +20,7 @@ async function verify(context: Context, place: string, options: { set?: string }
   try {
     const name = await chosenSet(medium, options.set);
     const report = await context.during('verify', (reporter) =>
-      verifySet(medium, name, { reporter, signal: context.signal }),
+      verifySet(medium, name, { reporter, signal: context.signal, codec: nativeCodec() }),
     );
     const problems = report.problems.map(({ code, message, facts }) => ({ code, message, facts }));
     context.output.result(

@@ -2,6 +2,7 @@
  * system/: the only door to the machine: programs, /proc, /sys, system calls Node does not have.
  * Imports errors and bytes only.
  */
+export { nativeCodec, type NativeCodec, type Packed } from './codec.ts';
 export { attachLoop, type Loop, type LoopRequest } from './loop.ts';
 export { firmware, machineFacts, secureBoot, type MachineFacts } from './machine.ts';
 export { peakMemory } from './memory.ts';
@@ -37,10 +38,4 @@ export {
   unmountFileSystem,
   type HostFileSystem,
 } from './filesystems.ts';
-export {
-  openTerminalInput,
-  openTerminalOutput,
-  shellOn,
-  terminals,
-  type Terminal,
-} from './terminals.ts';
+export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';

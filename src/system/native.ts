@@ -29,25 +29,47 @@ interface Native {
   readonly names: ReadonlyMap<number, string>;
 }
 
+let addon: Koffi | undefined;
 let loaded: Native | undefined;
-
-function loadAddon(file: string): Koffi {
-  const addon: { exports: unknown } = { exports: {} };
-  process.dlopen(addon, file);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an addon has no types of its own
-  return addon.exports as Koffi;
-}
 
 /**
  * The one place that loads the foreign-function addon, at its first use. A single executable has no
  * node_modules; there the addon is the file `koffi.node` beside the executable.
  */
-function native(): Native {
-  if (loaded === undefined) {
+function loadAddon(): Koffi {
+  if (addon === undefined) {
     const file = isSea()
       ? join(dirname(process.execPath), 'koffi.node')
       : createRequire(import.meta.url).resolve('@koromix/koffi-linux-x64/linux_x64/koffi.node');
-    const ffi = loadAddon(file);
+    const holder: { exports: unknown } = { exports: {} };
+    process.dlopen(holder, file);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an addon has no types of its own
+    addon = holder.exports as Koffi;
+  }
+  return addon;
+}
+
+/** A foreign function: called, or with `async` and a callback at the end, run on the thread pool. */
+export type ForeignCall = Call;
+
+/**
+ * Functions of the executable and the libraries it is linked with, by their C declarations. Throws
+ * where one of them is not there.
+ */
+export function loadForeign<Name extends string>(
+  declarations: Readonly<Record<Name, string>>,
+): Readonly<Record<Name, ForeignCall>> {
+  const program = loadAddon().load(null);
+  const calls = Object.entries<string>(declarations).map(
+    ([name, text]) => [name, program.func(text)] as const,
+  );
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every name got its function
+  return Object.fromEntries(calls) as Record<Name, ForeignCall>;
+}
+
+function native(): Native {
+  if (loaded === undefined) {
+    const ffi = loadAddon();
     const libc = ffi.load(null);
     loaded = {
       lseek: libc.func('int64_t lseek(int fd, int64_t offset, int whence)'),
