@@ -1,3 +1,5 @@
+import { labelText } from '../text.ts';
+
 /*
  * Directory entries of FAT, short names and the long names written before them. Source: Microsoft's
  * fatgen103, "Directory Structure" and "Long Directory Entries".
@@ -53,6 +55,16 @@ export function* filesOf(bytes: Buffer, wide: boolean): Generator<FatFile> {
       };
     }
   }
+}
+
+/** The volume label among the entries of a root directory; what it has precedes the boot sector's. */
+export function labelOf(bytes: Buffer): string | null {
+  for (let at = 0; at + entrySize <= bytes.length && bytes[at] !== 0; at += entrySize) {
+    if (bytes[at] !== 0xe5 && (bytes.readUInt8(at + 11) & 0x3f & ~0x20) === attributes.label) {
+      return labelText(bytes.subarray(at, at + 11), 'latin1');
+    }
+  }
+  return null;
 }
 
 function continued(long: LongName | null, entry: Buffer, at: number): LongName | null {
