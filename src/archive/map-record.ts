@@ -1,6 +1,6 @@
 import { readUint, VarintReader, VarintWriter, writeUint, type Extent } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
-import { checkMap } from './map.ts';
+import { checkMap, maxMapExtents } from './map.ts';
 import type { VolumeMap } from './set.ts';
 import { formatVersion, tablePieceLength } from './structures.ts';
 
@@ -98,11 +98,14 @@ function readExtents(reader: VarintReader, count: number, map: MapFacts): Extent
 export function decodeMap(pieces: readonly Buffer[]): StoredMap {
   const control: Extent[][] = [];
   const data: Extent[][] = [];
+  let kept = 0;
   const zero: Extent[][] = [];
   let first: { facts: MapFacts; firstOrdinal: number } | null = null;
   try {
     for (const [number, piece] of pieces.entries()) {
       const { facts, firstOrdinal, lists } = decodePiece(piece, number, pieces.length);
+      kept += lists[0].length + lists[1].length;
+      if (kept > maxMapExtents) throw broken('too many extents');
       first ??= { facts, firstOrdinal };
       if (JSON.stringify(first) !== JSON.stringify({ facts, firstOrdinal })) throw broken('pieces differ');
       control.push(lists[0]);

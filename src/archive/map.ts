@@ -1,9 +1,14 @@
-import type { Extent } from '../bytes/index.ts';
+import { total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { VolumeMap } from './set.ts';
 
 /** The largest group a set may have, plain bytes; bounds what a reader allocates for one record. */
 export const maxGroupSize = 8 * 1024 * 1024;
+
+/** The most extents a map may have; bounds what a reader keeps of a map that claims more. */
+export const maxMapExtents = 2 ** 24;
+/** The most groups of a volume. */
+const maxGroups = 2 ** 32;
 
 /** Where one extent list of a map lies in its stream: starts, and stream offsets (one more, the last being the total). */
 interface Stream {
@@ -142,7 +147,7 @@ function checkApart(map: VolumeMap, names: string, a: readonly Extent[], b: read
 
 /**
  * Throws `field-range` unless the map keeps its rules: whole sizes, `groupSize` a multiple of
- * `blockSize` and at most `maxGroupSize`, extents ascending, apart, inside the volume and on the
+ * `blockSize` and at most `maxGroupSize`, at most `maxMapExtents`, extents ascending, apart, inside the volume and on the
  * block grid (the last block may be short), and no byte in two of `control`, `data` and `zero`.
  */
 export function checkMap(map: VolumeMap): void {
@@ -157,8 +162,13 @@ export function checkMap(map: VolumeMap): void {
   ) {
     throw broken(map, 'group size', { groupSize, blockSize });
   }
+  if (map.control.length + map.data.length > maxMapExtents) {
+    throw broken(map, 'too many extents', { control: map.control.length, data: map.data.length });
+  }
   checkExtents(map, map.control, 'control');
   checkExtents(map, map.data, 'data');
+  const groups = (total(map.control) + total(map.data)) / groupSize;
+  if (groups > maxGroups) throw broken(map, 'too many groups', { groups });
   const zero = map.zero ?? [];
   checkExtents(map, zero, 'zero');
   checkApart(map, 'control and data', map.control, map.data);

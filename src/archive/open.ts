@@ -9,9 +9,11 @@ import {
   type End,
   type VolumePlace,
 } from './documents.ts';
+import { GroupIndex } from './map.ts';
 import { decodeMap, mapPieceCount, type StoredMap } from './map-record.ts';
 import { decodeRecord, plainOf, type StoredRecord } from './record.ts';
 import { isDamage, SetSource } from './set-source.ts';
+import { smallestRecord } from './tables.ts';
 import { setHeadSchema, setTotalsSchema, type SetHead, type SetTotals } from './set.ts';
 
 /** A set found and its describing records read. */
@@ -100,6 +102,12 @@ export async function endOf(source: RecordSource, name: string, { first, last }:
       facts,
     });
   }
+  // Far more records than the bytes there can hold: a number that is not to be counted up to.
+  if (end.records > 4 * Math.ceil(source.bytes / smallestRecord) + 1024) {
+    throw new RemetalError('record-damaged', `The end record of set ${name} names ${end.records} records.`, {
+      facts,
+    });
+  }
   return end;
 }
 
@@ -164,7 +172,7 @@ async function describe(records: SetSource, end: End | null, salvage: boolean): 
     (contents) => contents.layout,
     async (place) => decodeDocument(await records.plainAt(place, 'layout'), layoutSchema, 'layout record'),
   );
-  const volumes = await readVolumes(records, layout, salvage);
+  const volumes = await readVolumes(records, layout, end, salvage);
   const totals = await readTotals(records, end);
   return { records, head, layout, volumes, totals, digest: end?.digest ?? null };
 }
@@ -185,7 +193,12 @@ async function readHead(records: SetSource): Promise<SetHead> {
   }
 }
 
-async function readVolumes(records: SetSource, layout: Layout, salvage: boolean): Promise<VolumePlace[]> {
+async function readVolumes(
+  records: SetSource,
+  layout: Layout,
+  end: End | null,
+  salvage: boolean,
+): Promise<VolumePlace[]> {
   const out: VolumePlace[] = [];
   const numbers = (await records.contents()).volumes.map((volume) => volume.number);
   for (const number of numbers) {
@@ -195,6 +208,12 @@ async function readVolumes(records: SetSource, layout: Layout, salvage: boolean)
         throw new RemetalError(
           'record-damaged',
           `Block map ${number} is of a volume that the layout does not have there.`,
+        );
+      }
+      if (end !== null && firstOrdinal + new GroupIndex(map).groupCount > end.records) {
+        throw new RemetalError(
+          'record-damaged',
+          `Block map of ${map.volume} names more records than there are.`,
         );
       }
       out.push({ map, number, firstOrdinal });

@@ -88,7 +88,7 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
       maps: new Map(volumes.map(({ map }) => [map.volume, map])),
       totals,
       digest,
-      problems: records.problems,
+      problems: records.problems.items,
       groups: (id, groupsOptions) => readGroups(records, placeOf(id), { ...groupsOptions, codec }),
       checksums: (id) => readChecksums(records, placeOf(id)),
       close: () => records.close(),

@@ -2,6 +2,7 @@ import { isCoded, RemetalError } from '../errors/index.ts';
 import { tarBlock } from '../bytes/index.ts';
 import type { RecordPlace, RecordSource } from '../medium/medium.ts';
 import type { Contents, Place } from './documents.ts';
+import { ProblemList } from './problem-list.ts';
 import { decodeRecord, type StoredRecord } from './record.ts';
 import { unnumberedKinds, type Kind } from './structures.ts';
 import { PlaceIndex } from './tables.ts';
@@ -110,7 +111,7 @@ type MutableVolume = {
 /** Finds the records of a set by reading all of it. */
 export async function scanSet(source: RecordSource, setId: Buffer | null, setIdText: string): Promise<Scan> {
   const places = new PlaceIndex(source.bytes);
-  const problems: RemetalError[] = [];
+  const problems = new ProblemList();
   const labels: RecordPlace[] = [];
   const volumes = new Map<number, MutableVolume>();
   const head: Place[] = [];
@@ -145,7 +146,7 @@ export async function scanSet(source: RecordSource, setId: Buffer | null, setIdT
   }
   const found = { head, layout, checksums, exceptions, totals, index, volumes: [...volumes.values()] };
   const contents: Contents = { format: 1, setId: setIdText, ...found };
-  return { contents, labels, places, nextOrdinal, problems };
+  return { contents, labels, places, nextOrdinal, problems: problems.items };
 }
 
 function newVolume(number: number): MutableVolume {

@@ -1,4 +1,5 @@
 import { RemetalError } from '../errors/index.ts';
+import { smallestRecord, sparseSlabs } from './tables.ts';
 
 const bitsPerSlab = 1 << 20;
 
@@ -29,14 +30,17 @@ class OrdinalSet {
  * out of place. A damaged record whose header cannot be read is taken for the one expected there.
  */
 export class RecordSequence {
-  readonly #limit: number;
   readonly #met = new OrdinalSet();
   readonly #guessed = new OrdinalSet();
+  /** Ordinals from here on belong to no set of this size, even with a large part missing. */
+  readonly #limit: number;
   #expected = 0;
+  /** One more than the highest ordinal met or guessed. */
+  #end = 0;
 
-  /** `limit`: no set of its size can have so many records. */
-  constructor(limit: number) {
-    this.#limit = limit;
+  /** `mediumBytes` bound what is allocated, however wild the ordinals. */
+  constructor(mediumBytes: number) {
+    this.#limit = sparseSlabs * bitsPerSlab + 2 * Math.ceil(mediumBytes / smallestRecord);
   }
 
   /** The ordinal that should come next. */
@@ -50,6 +54,7 @@ export class RecordSequence {
     const before = this.#met.has(ordinal);
     const guessed = this.#guessed.has(ordinal);
     this.#met.set(ordinal, true);
+    this.#end = Math.max(this.#end, ordinal + 1);
     if (guessed) {
       // The damaged thing before was something else: a label, or a record that stands there twice.
       this.#guessed.set(ordinal, false);
@@ -69,6 +74,7 @@ export class RecordSequence {
   damaged(): number {
     const ordinal = this.#expected;
     this.#guessed.set(ordinal, true);
+    this.#end = Math.max(this.#end, ordinal + 1);
     this.#expected++;
     return ordinal;
   }
@@ -76,16 +82,26 @@ export class RecordSequence {
   /** The records below `count` that were never met, neighbours together. */
   missing(count: number): RemetalError[] {
     const out: RemetalError[] = [];
-    for (let first = 0; first < Math.min(count, this.#limit); first++) {
-      if (this.#met.has(first) || this.#guessed.has(first)) continue;
-      let last = first;
-      while (last + 1 < count && !this.#met.has(last + 1) && !this.#guessed.has(last + 1)) last++;
-      const which = first === last ? `Record ${first} is` : `Records ${first} to ${last} are`;
-      out.push(new RemetalError('record-missing', `${which} missing.`, { facts: { first, last } }));
-      first = last;
+    let first = 0;
+    // Behind the last one met everything is missing in one run: nothing to look at one by one.
+    for (let ordinal = 0; ordinal <= Math.min(count, this.#end); ordinal++) {
+      const present = this.#met.has(ordinal) || this.#guessed.has(ordinal);
+      const last = ordinal === Math.min(count, this.#end);
+      if (!present && !last) continue;
+      const next = last ? Math.max(count, ordinal) : ordinal;
+      if (next > first && out.length < maxRuns) out.push(run(first, next - 1));
+      first = ordinal + 1;
     }
     return out;
   }
+}
+
+/** Runs named; more say nothing new. */
+const maxRuns = 2000;
+
+function run(first: number, last: number): RemetalError {
+  const which = first === last ? `Record ${first} is` : `Records ${first} to ${last} are`;
+  return new RemetalError('record-missing', `${which} missing.`, { facts: { first, last } });
 }
 
 function misplaced(ordinal: number, expected: number): RemetalError {

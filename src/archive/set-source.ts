@@ -10,6 +10,7 @@ import {
 } from './documents.ts';
 import type { RecordHeader } from './header.ts';
 import { decodeRecord, plainOf, type StoredRecord } from './record.ts';
+import { ProblemList } from './problem-list.ts';
 import { scanSet, type Scan } from './scan.ts';
 import type { Kind } from './structures.ts';
 import { PlaceIndex } from './tables.ts';
@@ -24,7 +25,7 @@ export interface Wanted {
 /** The records of one set by their ordinals: by its index, and where that fails by scanning. */
 export class SetSource {
   readonly setId: Buffer;
-  readonly problems: RemetalError[] = [];
+  readonly problems = new ProblemList();
   readonly #source: RecordSource;
   #contents: Contents | null = null;
   #places: PlaceIndex | null = null;

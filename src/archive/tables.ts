@@ -84,26 +84,28 @@ export class PlaceLog {
 
 const runHeadLength = 24;
 /** Two tar headers and one block of extended header. */
-const smallestRecord = 3 * tarBlock;
+export const smallestRecord = 3 * tarBlock;
 
 const placesPerSlab = 65536;
+/** Slabs allowed beyond what the records can fill: ordinals have gaps where parts are missing. */
+export const sparseSlabs = 64;
 
 /** Ordinals to places, ten bytes a record, kept in slabs that are made when first needed. */
 export class PlaceIndex {
-  /** Ordinals from this one on are not kept: there is no room on the medium for so many records. */
-  readonly limit: number;
   readonly #slabs = new Map<number, { offsets: Float64Array; parts: Uint16Array }>();
 
-  /** `mediumBytes` are the bytes of the whole set; they bound what is ever allocated. */
+  readonly #maxSlabs: number;
+
+  /** `mediumBytes` are the bytes of the whole set; they bound what is ever allocated, however wild the ordinals. */
   constructor(mediumBytes: number) {
-    this.limit = Math.ceil(mediumBytes / smallestRecord);
+    this.#maxSlabs = sparseSlabs + 2 * Math.ceil(mediumBytes / smallestRecord / placesPerSlab);
   }
 
   set(ordinal: number, place: RecordPlace): void {
-    if (ordinal >= this.limit || place.part > 0xffff) return;
     const number = Math.floor(ordinal / placesPerSlab);
     let slab = this.#slabs.get(number);
     if (slab === undefined) {
+      if (this.#slabs.size >= this.#maxSlabs || place.part > 0xffff) return;
       slab = { offsets: new Float64Array(placesPerSlab).fill(-1), parts: new Uint16Array(placesPerSlab) };
       this.#slabs.set(number, slab);
     }
@@ -126,7 +128,7 @@ export class PlaceIndex {
       const part = readUint(piece, 16, 4, 'part');
       const count = readUint(piece, 20, 4, 'count');
       let offset = readUint(piece, 8, 8, 'offset');
-      if (count > reader.remaining || first + count > this.limit) throw broken();
+      if (count > reader.remaining || !Number.isSafeInteger(first + count)) throw broken();
       for (let i = 0; i < count; i++) {
         this.set(first + i, { part, offset });
         offset += reader.next() * tarBlock;

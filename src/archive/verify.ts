@@ -5,6 +5,7 @@ import { SetAudit } from './audit.ts';
 import { nodeCodec, type Codec } from './codec.ts';
 import type { End } from './documents.ts';
 import { endOf, lookAtEnds, openRecords, setIdOf } from './open.ts';
+import { ProblemList } from './problem-list.ts';
 import { plainOf, type StoredRecord } from './record.ts';
 import { walk, type Found } from './scan.ts';
 import { RecordSequence } from './sequence.ts';
@@ -23,7 +24,7 @@ export interface VerifyReport {
   readonly records: number;
   /** Plain bytes of volumes checked. */
   readonly bytes: number;
-  /** Every problem found; empty for a sound set. */
+  /** The problems found, the first 2000 of them; empty for a sound set. */
   readonly problems: readonly RemetalError[];
 }
 
@@ -38,7 +39,7 @@ const maxAhead = 8;
 export async function verifySet(medium: Medium, name: string, options: VerifyOptions): Promise<VerifyReport> {
   const source = await medium.open(name);
   try {
-    const problems: RemetalError[] = [];
+    const problems = new ProblemList();
     const ends = await lookAtEnds(source, name);
     const end = await endOf(source, name, ends).catch((error: unknown): null => {
       if (!isDamage(error) && !isCoded(error, 'set-incomplete')) throw error;
@@ -49,7 +50,7 @@ export async function verifySet(medium: Medium, name: string, options: VerifyOpt
     const pass = new VerifyPass(source.bytes, options, totalBytes);
     await pass.run(source, setIdOf(ends));
     problems.push(...pass.conclude(end));
-    return { records: pass.records, bytes: pass.bytes, problems: distinct(problems) };
+    return { records: pass.records, bytes: pass.bytes, problems: distinct(problems.items) };
   } finally {
     await source.close();
   }
@@ -86,7 +87,7 @@ interface Checked {
 class VerifyPass {
   records = 0;
   bytes = 0;
-  readonly #problems: RemetalError[] = [];
+  readonly #problems = new ProblemList();
   readonly #sequence: RecordSequence;
   readonly #audit: SetAudit;
   readonly #options: VerifyOptions;
@@ -135,13 +136,13 @@ class VerifyPass {
       });
     }
     // Behind the first problem the records no longer add up, and everything after would be blamed for it.
-    if (this.#problems.length === 0) this.#audit.record(record, place, result);
+    if (this.#problems.count === 0) this.#audit.record(record, place, result);
   }
 
   /** Everything found, with what only shows at the end. */
   conclude(end: End | null): RemetalError[] {
     this.#problems.push(...this.#sequence.missing(end?.records ?? this.#sequence.expected));
-    if (this.#problems.length > 0 || end === null) return this.#problems;
+    if (this.#problems.count > 0 || end === null) return this.#problems.items;
     this.#audit.conclude();
     return this.#audit.problems;
   }

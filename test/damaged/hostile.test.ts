@@ -3,6 +3,9 @@ import test from 'ava';
 import fc from 'fast-check';
 import { decodeHeader, encodeHeader, type RecordHeader } from '../../src/archive/header.ts';
 import { decodeMap, encodeMap } from '../../src/archive/map-record.ts';
+import { ProblemList } from '../../src/archive/problem-list.ts';
+import { decodeRecord, encodeRecord, sumOf } from '../../src/archive/record.ts';
+import { RecordSequence } from '../../src/archive/sequence.ts';
 import { openSet, verifySet } from '../../src/archive/index.ts';
 import { PlaceIndex, PlaceLog } from '../../src/archive/tables.ts';
 import { decodeUstar, encodeUstar, padded, tarBlock } from '../../src/bytes/index.ts';
@@ -137,12 +140,12 @@ test('an index cannot make a reader keep more places than the medium has room fo
   t.deepEqual(index.get(999), { part: 1, offset: 599 * 2048 });
   t.is(index.get(1000), null);
   for (const [at, value] of [
-    [0, 2 ** 52],
+    [0, 2 ** 63],
     [8, 2 ** 60],
-    [20, 2 ** 31],
+    [16, 2 ** 63],
   ] as const) {
     const piece = Buffer.from(pieces[0]!);
-    piece.writeBigUInt64LE(BigInt(value), at === 20 ? 16 : at);
+    piece.writeBigUInt64LE(BigInt(value), at);
     t.throws(() => new PlaceIndex(1000 * 2048).add(piece), { code: 'record-damaged' });
   }
 });
@@ -212,4 +215,56 @@ test('a set of a future format is refused by name', async (t) => {
   await t.throwsAsync(openSet(place, 'set'), { code: 'set-too-new' });
   await t.throwsAsync(openSet(place, 'set', { salvage: true }), { code: 'set-too-new' });
   await t.throwsAsync(verifySet(place, 'set', quiet), { code: 'set-too-new' });
+});
+
+test('a rotten medium cannot fill the memory with problems or wild ordinals', (t) => {
+  const list = new ProblemList();
+  for (let i = 0; i < 5000; i++) list.push(new RemetalError('record-damaged', 'x'));
+  t.is(list.items.length, 2000);
+  t.is(list.count, 5000);
+  const sequence = new RecordSequence(100_000);
+  t.is(sequence.met(0), null);
+  t.is(sequence.met(2 ** 52)?.code, 'record-misplaced');
+  t.is(sequence.met(3), null);
+  t.deepEqual(
+    sequence.missing(2 ** 53 - 1).map(({ facts }) => facts),
+    [
+      { first: 1, last: 2 },
+      { first: 4, last: 2 ** 53 - 2 },
+    ],
+  );
+  const places = new PlaceIndex(100_000);
+  for (let i = 0; i < 1000; i++) places.set(i * 2 ** 40, { part: 0, offset: 0 });
+  t.deepEqual(places.get(0), { part: 0, offset: 0 });
+  t.is(places.get(999 * 2 ** 40), null);
+});
+
+test('a map that names more groups than the set has records is refused', async (t) => {
+  const medium = memoryMedium();
+  await writeSet(medium, [testVolume()]);
+  const part = medium.bytes('set')[0]!;
+  const options = { folder: 'set', mtime: 0 };
+  const records = membersOf(part).map(({ start, end }) => {
+    const { header: read, payload } = decodeRecord(part.subarray(start, end));
+    if (read.kind !== 'map') return [part.subarray(start, end)];
+    const map = {
+      volume: 'disk1.whole',
+      size: 2 ** 52,
+      blockSize: 512,
+      groupSize: 512,
+      control: [],
+      data: [{ start: 0, length: 2 ** 50 }],
+    };
+    const plain = encodeMap({ map, firstOrdinal: 3 })[0]!;
+    t.true(payload.length > 0);
+    const lengths = { plainLength: plain.length, storedLength: plain.length, codec: 'plain' } as const;
+    return encodeRecord({ ...read, ...lengths, sum: sumOf(plain) }, plain, options);
+  });
+  const place = memoryMedium();
+  place.put('set', [Buffer.concat([...records.flat(), Buffer.alloc(1024)])]);
+  await t.throwsAsync(openSet(place, 'set'), { code: 'record-damaged' });
+  const opened = await openSet(place, 'set', { salvage: true });
+  t.is(opened.maps.size, 0);
+  t.true(opened.problems.some(({ code }) => code === 'record-damaged'));
+  await opened.close();
 });
