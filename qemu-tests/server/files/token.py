@@ -39,19 +39,28 @@ def walk(top):
     return found
 
 
+def data_runs(handle, size):
+    """Where the file's data lies; the rest is holes or was reserved and never written."""
+    runs = []
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(handle, at, os.SEEK_DATA)
+        except OSError:
+            # ENXIO: nothing but a hole up to the end.
+            break
+        at = os.lseek(handle, start, os.SEEK_HOLE)
+        runs.append((start, at))
+    return runs
+
+
 def content(path, size):
     """SHA-256 over where the file's data lies and over the data; holes count by their place."""
     digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as source:
         handle = source.fileno()
-        at = 0
-        while at < size:
-            try:
-                start = os.lseek(handle, at, os.SEEK_DATA)
-            except OSError:
-                # ENXIO: nothing but a hole up to the end.
-                break
-            end = os.lseek(handle, start, os.SEEK_HOLE)
+        # All runs before the first read: what read-ahead puts into memory counts as data from then on.
+        for start, end in data_runs(handle, size):
             digest.update(b"%d-%d:" % (start, end))
             os.lseek(handle, start, os.SEEK_SET)
             while start < end:
@@ -60,7 +69,6 @@ def content(path, size):
                     break
                 digest.update(block)
                 start += len(block)
-            at = end
     return digest.hexdigest()
 
 
