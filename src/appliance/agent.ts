@@ -133,23 +133,22 @@ export async function agentSegment(request: {
     name: 'agent',
     key,
     make: async (place) => {
-      const main = join(place, 'agent.mjs');
-      const configuration = join(place, 'sea.json');
       const executable = join(place, 'remetal');
-      await writeFile(main, code);
+      await writeFile(join(place, 'agent.mjs'), code);
       await writeFile(
-        configuration,
+        join(place, 'sea.json'),
         JSON.stringify({
-          main,
+          // Kept inside the executable as it is written here, so it is relative.
+          main: 'agent.mjs',
           mainFormat: 'module',
-          output: executable,
+          output: 'remetal',
           executable: runtime,
           disableExperimentalSEAWarning: true,
           useCodeCache: false,
           useSnapshot: false,
         }),
       );
-      await run(runtimePath(), ['--build-sea', configuration]);
+      await run(runtimePath(), ['--build-sea', 'sea.json'], { cwd: place });
       await chmod(executable, 0o755);
       await copyFile(addonPath(), join(place, 'koffi.node'));
       const tree: Tree = new Map([

@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { RemetalError } from '../errors/index.ts';
 import { filesUnder, linkOrCopy } from './cache.ts';
-import { buildEpoch } from './initramfs.ts';
+import { buildEpoch } from './epoch.ts';
 import { efiConfiguration } from './menu.ts';
 import type { UnpackedPackage } from './packages.ts';
 import type { Tools } from './tools.ts';

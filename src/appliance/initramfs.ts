@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { RemetalError } from '../errors/index.ts';
 import { hashFile } from './cache.ts';
+import { buildEpoch } from './epoch.ts';
 import type { Tools } from './tools.ts';
 
 /** One file of the appliance's root. Paths have no leading slash; everything belongs to root. */
@@ -15,12 +16,6 @@ export type Entry =
 
 /** Path to entry. Missing parent directories are added when it is written. */
 export type Tree = Map<string, Entry>;
-
-/** Every time stamp in the appliance, seconds since 1970, so that two builds give the same bytes. */
-export function buildEpoch(): number {
-  const set = Number(process.env['SOURCE_DATE_EPOCH']);
-  return Number.isSafeInteger(set) && set > 315_532_800 ? set : 1_700_000_000;
-}
 
 const TRAILER = 'TRAILER!!!';
 const typeBits = { directory: 0o040000, symlink: 0o120000, device: 0o020000, file: 0o100000 } as const;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BundledPackage } from './agent.ts';
-import { buildEpoch } from './initramfs.ts';
+import { buildEpoch } from './epoch.ts';
 import type { UnpackedPackage } from './packages.ts';
 
 /** A file of the build with its SHA-256, hex. */

@@ -2,6 +2,7 @@ import { lstat, readdir, readlink } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { RemetalError } from '../errors/index.ts';
 import { run, type RunResult } from '../system/index.ts';
+import { buildEpoch } from './epoch.ts';
 import type { UnpackedPackage } from './packages.ts';
 
 const programFolders = ['usr/sbin', 'sbin', 'usr/bin', 'bin'];
@@ -76,7 +77,7 @@ export async function unpackedTools(packages: readonly UnpackedPackage[]): Promi
         if (found === null) continue;
         const launch = ['--library-path', path.join(':'), '--argv0', program, found.file, ...args];
         return run(loader, launch, {
-          env: { TZ: 'UTC', MTOOLSRC: '/dev/null' },
+          env: { TZ: 'UTC', MTOOLSRC: '/dev/null', SOURCE_DATE_EPOCH: String(buildEpoch()) },
           ...(cwd === undefined ? {} : { cwd }),
         });
       }
