@@ -14,17 +14,15 @@ export interface GroupChecksum {
 
 const entriesPerPiece = tablePieceLength / checksumLength;
 
-/** The entries of a volume in the table of checksums, which goes over all volumes of the set in order. */
+/** The entries of a volume in the table of checksums, which goes over all `volumes` of the set in order. */
 export async function* readChecksums(
   records: SetSource,
+  volumes: readonly VolumePlace[],
   volume: VolumePlace,
 ): AsyncGenerator<GroupChecksum, void, undefined> {
-  const { volumes, checksums } = await records.contents();
-  const before = volumes.slice(
-    0,
-    volumes.findIndex(({ number }) => number === volume.number),
-  );
-  const first = before.reduce((sum, { groups }) => sum + groups, 0);
+  const { checksums } = await records.contents();
+  const before = volumes.slice(0, volumes.indexOf(volume));
+  const first = before.reduce((sum, { map }) => sum + new GroupIndex(map).groupCount, 0);
   const end = first + new GroupIndex(volume.map).groupCount;
   for (let entry = first; entry < end;) {
     const piece = Math.floor(entry / entriesPerPiece);

@@ -104,7 +104,7 @@ export function decodeMap(pieces: readonly Buffer[]): StoredMap {
   try {
     for (const [number, piece] of pieces.entries()) {
       const { facts, firstOrdinal, lists } = decodePiece(piece, number, pieces.length);
-      kept += lists[0].length + lists[1].length;
+      kept += lists[0].length + lists[1].length + lists[2].length;
       if (kept > maxMapExtents) throw broken('too many extents');
       first ??= { facts, firstOrdinal };
       if (JSON.stringify(first) !== JSON.stringify({ facts, firstOrdinal })) throw broken('pieces differ');

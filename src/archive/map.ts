@@ -162,9 +162,8 @@ export function checkMap(map: VolumeMap): void {
   ) {
     throw broken(map, 'group size', { groupSize, blockSize });
   }
-  if (map.control.length + map.data.length > maxMapExtents) {
-    throw broken(map, 'too many extents', { control: map.control.length, data: map.data.length });
-  }
+  const extents = map.control.length + map.data.length + (map.zero?.length ?? 0);
+  if (extents > maxMapExtents) throw broken(map, 'too many extents', { extents });
   checkExtents(map, map.control, 'control');
   checkExtents(map, map.data, 'data');
   const groups = (total(map.control) + total(map.data)) / groupSize;

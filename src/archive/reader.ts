@@ -90,7 +90,7 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
       digest,
       problems: records.problems.items,
       groups: (id, groupsOptions) => readGroups(records, placeOf(id), { ...groupsOptions, codec }),
-      checksums: (id) => readChecksums(records, placeOf(id)),
+      checksums: (id) => readChecksums(records, volumes, placeOf(id)),
       close: () => records.close(),
     };
   } catch (error) {

@@ -62,16 +62,20 @@ requires('python3', 'zstd')(
     const part = medium.bytes('set')[0]!;
     const file = join(folder, 'set.tar');
     const members = membersOf(part);
-    for (const kind of ['layout', 'map.zst', 'data.zst', 'end']) {
+    const cases = [
+      ['layout', 'header'],
+      ['map.zst', 'payload'],
+      ['data.zst', 'payload'],
+      ['end', 'header'],
+    ] as const;
+    for (const [kind, region] of cases) {
       const member = members.find((candidate) => candidate.kind === kind)!;
-      for (const { start } of [member.regions.header, member.regions.payload]) {
-        await writeFile(file, flipped(part, start + 20));
-        t.is((await python('verify', file)).status, 1, kind);
-        const out = join(folder, 'volume');
-        const rebuilt = await python('rebuild', file, 'disk1.part1', out);
-        const whole = (await readFile(out)).equals(keptBytes(one));
-        t.is(whole, !kind.startsWith('data'), `${kind}: ${rebuilt.stderr}`);
-      }
+      await writeFile(file, flipped(part, member.regions[region].start + 20));
+      t.is((await python('verify', file)).status, 1, kind);
+      const out = join(folder, 'volume');
+      const rebuilt = await python('rebuild', file, 'disk1.part1', out);
+      const whole = (await readFile(out)).equals(keptBytes(one));
+      t.is(whole, kind !== 'data.zst', `${kind}: ${rebuilt.stderr}`);
     }
     await writeFile(file, part.subarray(0, members.at(-4)!.start));
     t.is((await python('verify', file)).status, 1);

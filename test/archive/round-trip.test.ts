@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
 import { checkMap, GroupIndex, openSet, verifySet, type VolumeMap } from '../../src/archive/index.ts';
@@ -6,6 +7,7 @@ import { fileMedium, memoryMedium } from '../../src/medium/index.ts';
 import { temporary } from '../helpers/temporary.ts';
 import {
   diskBytes,
+  groupBytes,
   keptBytes,
   quiet,
   readVolume,
@@ -16,9 +18,9 @@ import {
 } from './sets.ts';
 
 /** Disjoint control and data extents of a small volume, on a block grid, the last block perhaps short. */
-const volumes = fc
+const anyVolume = fc
   .record({
-    blocks: fc.array(fc.constantFrom('free', 'control', 'data'), { minLength: 1, maxLength: 80 }),
+    blocks: fc.array(fc.constantFrom('free', 'control', 'data', 'zero'), { minLength: 1, maxLength: 80 }),
     blockSize: fc.constantFrom(512, 1024, 4096),
     groupBlocks: fc.integer({ min: 1, max: 9 }),
     short: fc.integer({ min: 0, max: 500 }),
@@ -39,13 +41,14 @@ const volumes = fc
       groupSize: groupBlocks * blockSize,
       control: of('control'),
       data: of('data'),
+      ...(of('zero').length === 0 ? {} : { zero: of('zero') }),
     };
     return { map, bytes: diskBytes(size, seed) };
   });
 
 test('what a reader gives is what the writer was given, for any map', async (t) => {
   await fc.assert(
-    fc.asyncProperty(volumes, fc.constantFrom(0, 1), async (volume, level) => {
+    fc.asyncProperty(anyVolume, fc.constantFrom(0, 1), async (volume, level) => {
       checkMap(volume.map);
       const medium = memoryMedium();
       await writeSet(medium, [volume], { level });
@@ -64,7 +67,7 @@ test('what a reader gives is what the writer was given, for any map', async (t) 
 
 test('every kept byte lies in exactly the group the index names', (t) => {
   fc.assert(
-    fc.property(volumes, ({ map }) => {
+    fc.property(anyVolume, ({ map }) => {
       const index = new GroupIndex(map);
       let bytes = 0;
       for (let i = 0; i < index.groupCount; i++) {
@@ -100,6 +103,23 @@ test('a set of several volumes in a directory', async (t) => {
   t.true((await readVolume(medium, 'disk1.part1')).bytes.equals(keptBytes(one)));
   t.true((await readVolume(medium, 'disk1.part2')).bytes.equals(keptBytes(two)));
   t.deepEqual((await verifySet(medium, 'set', quiet)).problems, []);
+});
+
+test('the table of checksums tells of every group of every volume', async (t) => {
+  const medium = memoryMedium();
+  const volumes = [testVolume('disk1.part1', 1), testVolume('disk1.part2', 2, 9)];
+  await writeSet(medium, volumes);
+  const reader = await openSet(medium, 'set');
+  for (const volume of volumes) {
+    const index = new GroupIndex(volume.map);
+    let next = 0;
+    for await (const { index: group, digest } of reader.checksums(volume.map.volume)) {
+      t.is(group, next++);
+      t.true(digest.equals(hash('sha256', groupBytes(volume, index, group), 'buffer').subarray(0, 16)));
+    }
+    t.is(next, index.groupCount);
+  }
+  await reader.close();
 });
 
 test('groups from the middle to the middle', async (t) => {
