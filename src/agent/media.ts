@@ -29,6 +29,8 @@ export interface Survey {
   readonly setDisks: ReadonlySet<string>;
   /** The disk or drive the appliance was started from; null when it came over the network. */
   readonly bootDisk: string | null;
+  /** File systems that could not be mounted, and why. */
+  readonly unreadable: readonly { readonly device: string; readonly message: string }[];
 }
 
 /** How deep below the top of a medium sets are looked for. */
@@ -46,6 +48,7 @@ export async function surveyMedia(machine: Machine): Promise<Survey> {
   const fileSystems = (await machine.fileSystems()).filter(({ type }) => isMountable(type));
   const sets: FoundSet[] = [];
   const setDisks = new Set<string>();
+  const unreadable: { device: string; message: string }[] = [];
   let bootDisk: string | null = null;
   for (const found of onePerDevice(fileSystems)) {
     if (found.type === 'iso9660' && found.label === bootLabel) bootDisk = found.disk;
@@ -53,15 +56,16 @@ export async function surveyMedia(machine: Machine): Promise<Survey> {
     try {
       folder = await machine.mount(found, false);
     } catch (error) {
-      if (isCoded(error)) continue;
-      throw error;
+      if (!isCoded(error)) throw error;
+      unreadable.push({ device: found.device, message: error.message });
+      continue;
     }
     const here = await setsUnder(folder, found);
     sets.push(...here);
     if (here.length > 0) setDisks.add(found.disk);
     else await machine.unmount(found);
   }
-  return { fileSystems, sets, setDisks, bootDisk };
+  return { fileSystems, sets, setDisks, bootDisk, unreadable };
 }
 
 /* A hybrid ISO shows the same ISO 9660 file system on the disk and on its first partition; one is enough. */

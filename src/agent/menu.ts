@@ -1,7 +1,6 @@
 import { formatBytes } from '../bytes/index.ts';
 import { exitStatuses, RemetalError } from '../errors/index.ts';
 import type { TargetDisk } from '../restore/request.ts';
-import { describePlan } from '../restore/plan-description.ts';
 import { describeDisk } from '../restore/targets.ts';
 import type { TargetRule } from '../restore/wishes.ts';
 import type { SetReader } from '../archive/index.ts';
@@ -10,13 +9,15 @@ import type { Ending } from './agent.ts';
 import { imageOnto, sourceCandidates } from './backing-up.ts';
 import type { Choice } from './console.ts';
 import { surveyMedia, type FoundSet, type Survey } from './media.ts';
-import { planRestore, type Planned } from './restore-run.ts';
+import { checkPin, planRestore, type Planned } from './restore-run.ts';
 import {
   carryOut,
   checkComplete,
   restoreCandidates,
   tellDisks,
+  tellPlan,
   tellSets,
+  tellUnreadable,
   wishesOf,
   withFoundSet,
 } from './restoring.ts';
@@ -87,6 +88,7 @@ async function restore(world: AgentWorld, given: Answers | null): Promise<boolea
   const answers = given ?? answersSchema.parse({ version: 1 });
   const survey = await surveyMedia(world.machine);
   tellSets(world, survey);
+  tellUnreadable(world, survey, new Set());
   if (survey.sets.length === 0) {
     throw new RemetalError('no-such-set', 'No medium with a backup set is attached.', {
       hint: 'Attach the disk that holds it and choose again.',
@@ -97,9 +99,8 @@ async function restore(world: AgentWorld, given: Answers | null): Promise<boolea
     const candidates = await restoreCandidates(world, survey);
     tellDisks(world, candidates);
     const planned = await askPlan(world, { reader, candidates, answers, sure: given !== null });
-    const { plan } = planned;
-    console.say(describePlan(plan).join('\n'));
-    console.event('plan', { hash: plan.hash, steps: plan.steps.length, bytes: plan.bytes, set: found.name });
+    checkPin(planned.plan, answers.plan ?? null);
+    tellPlan(world, planned.plan, found);
     if (!(await confirmed(world, planned))) {
       console.say('Nothing was written.');
       return false;

@@ -57,11 +57,13 @@ async function waitForSet(world: AgentWorld, answers: Answers): Promise<{ found:
   const from = answers.set?.from ?? 'any';
   const name = answers.set?.name ?? 'latest';
   const place = parsePlace(from);
+  const told = new Set<string>();
   return waitingFor(
     world,
     { what: 'set', seconds: answers.wait, codes: ['no-such-set', 'medium-not-found'] },
     async () => {
       const survey = await surveyMedia(world.machine);
+      tellUnreadable(world, survey, told);
       const sets = await setsAt(survey, await world.machine.disks(), place, name);
       const found = newestSet(sets, from);
       tellSets(world, survey);
@@ -151,8 +153,18 @@ export function tellSets({ console }: AgentWorld, survey: Survey): void {
   }
 }
 
+/** Tells of each file system that cannot be mounted once. */
+export function tellUnreadable({ console }: AgentWorld, survey: Survey, told: Set<string>): void {
+  for (const { device, message } of survey.unreadable) {
+    if (told.has(device)) continue;
+    told.add(device);
+    console.event('notice', { level: 'warning', code: 'medium-unreadable', message });
+  }
+}
+
 export function tellPlan({ console }: AgentWorld, plan: Plan, found: FoundSet): void {
   console.say(describePlan(plan).join('\n'));
+  for (const { level, code, message } of plan.notices) console.event('notice', { level, code, message });
   console.event('plan', { hash: plan.hash, steps: plan.steps.length, bytes: plan.bytes, set: found.name });
 }
 

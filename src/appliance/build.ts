@@ -199,7 +199,7 @@ export async function buildAppliance(options: BuildOptions): Promise<BuildResult
     kernel: resolution.kernel,
     beside: result.beside,
     howToBoot:
-      `Burn ${basename(output)} or write it to a stick (remetal write-usb ${basename(output)} /dev/sdX), ` +
+      `Burn ${basename(output)} or write it to a stick (remetal write-usb /dev/sdX --iso ${basename(output)}), ` +
       'start the machine from it and choose in the menu; by itself it ' +
       (settings.defaultEntry === 'local'
         ? 'starts the local disk.'

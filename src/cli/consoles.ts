@@ -30,9 +30,8 @@ const drawableColumns = 40;
 
 type Ask<T> = (context: { input: Readable; output: Writable; signal: AbortSignal }) => Promise<T>;
 
-/* A terminal in raw mode needs the carriage return itself. */
 function print(terminal: ConsoleTerminal, text: string): void {
-  terminal.output.write(text.replaceAll(/\r?\n/g, '\r\n'));
+  terminal.output.write(text);
 }
 
 /** All consoles of the machine as one. */

@@ -66,8 +66,8 @@ test('whoever answers first has answered, the other console is told', async (t) 
   serial.type('2');
   serial.type('\r');
   t.is(await answer, 'b');
-  t.regex(serial.text(), /REMETAL: question id=action\r\n/);
-  t.regex(serial.text(), /REMETAL: answered id=action console=ttyS0\r\n/);
+  t.regex(serial.text(), /REMETAL: question id=action\n/);
+  t.regex(serial.text(), /REMETAL: answered id=action console=ttyS0\n/);
   t.true(screen.text().includes('(answered on ttyS0)'));
   t.false(screen.text().includes('REMETAL:'));
   t.true([...screen.inputs, ...serial.inputs].every((input) => input.destroyed));
@@ -114,8 +114,8 @@ test('with nobody at the keyboard the lines stand on every console', async (t) =
   stages.reporter.progress({ phase: 'restore', volume: 'root', doneBytes: 1000, totalBytes: 1000 });
   await stages.end('done');
   for (const { text } of [screen, serial]) {
-    t.true(text().includes('REMETAL: found-set name="web 1" place=/a/b complete=yes\r\n'));
-    t.true(text().includes('REMETAL: progress percent=0 phase=restore done=0 total=1000 volume=root\r\n'));
+    t.true(text().includes('REMETAL: found-set name="web 1" place=/a/b complete=yes\n'));
+    t.true(text().includes('REMETAL: progress percent=0 phase=restore done=0 total=1000 volume=root\n'));
     t.true(text().includes('REMETAL: progress percent=100 phase=restore done=1000 total=1000'));
   }
 });
