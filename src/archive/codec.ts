@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { RemetalError } from '../errors/index.ts';
 
-/** A compressed buffer on loan: it may be used again after `release`. */
+/** A buffer on loan: it may be used again after `release`. */
 export interface Packed {
   readonly bytes: Buffer;
   release(): void;
@@ -15,7 +15,7 @@ export interface Codec {
   /** One zstd frame without a checksum of its own. */
   compress(plain: Uint8Array, level: number): Promise<Packed>;
   /** The plain bytes of a zstd frame, at most `length` of them; null when it is damaged or holds more. */
-  decompress(stored: Uint8Array, length: number): Promise<Buffer | null>;
+  decompress(stored: Uint8Array, length: number): Promise<Packed | null>;
 }
 
 /** What Node has: SHA-256 on the calling thread, zstd on the thread pool. */
@@ -44,11 +44,13 @@ function compress(plain: Uint8Array, level: number): Promise<Buffer> {
 }
 
 /** The plain bytes of a zstd frame, at most `length` of them; null when it is damaged or holds more. */
-function decompress(stored: Uint8Array, length: number): Promise<Buffer | null> {
+function decompress(stored: Uint8Array, length: number): Promise<Packed | null> {
   return new Promise((resolve) => {
     // One byte more than comes out: a chunk that fills up makes Node allocate another (a third more CPU, measured).
     const options = { chunkSize: Math.max(4096, length + 1), maxOutputLength: Math.max(1, length) };
-    zstdDecompress(stored, options, (error, plain) => resolve(error === null ? plain : null));
+    zstdDecompress(stored, options, (error, plain) =>
+      resolve(error === null ? { bytes: plain, release: () => {} } : null),
+    );
   });
 }
 

@@ -5,7 +5,7 @@ import { nodeCodec, type Codec } from './codec.ts';
 import type { VolumePlace } from './documents.ts';
 import { GroupIndex } from './map.ts';
 import type { Group, GroupsOptions } from './reader.ts';
-import { plainOf, type StoredRecord } from './record.ts';
+import { unpack, type StoredRecord } from './record.ts';
 import { isDamage, type SetSource } from './set-source.ts';
 
 /** Groups read and being decoded ahead of the one handed out. */
@@ -64,8 +64,9 @@ async function decode(
   }
   const { header } = record;
   try {
-    const plain = await plainOf(record, codec ?? nodeCodec);
-    return { index, extents, plain, zero: plain === null, damage: null, unreadable: header.unreadable };
+    const { plain, release } = await unpack(record, codec ?? nodeCodec);
+    const { unreadable } = header;
+    return { index, extents, plain, zero: plain === null, damage: null, unreadable, release };
   } catch (error) {
     if (!isDamage(error)) throw error;
     const damage = new RemetalError(error.code, error.message, {

@@ -31,12 +31,14 @@ export interface Group {
   readonly index: number;
   /** Byte extents of the volume, ascending, whose lengths add up to the plain bytes. */
   readonly extents: readonly Extent[];
-  /** The bytes, in the order of `extents`; null for zeros and for a damaged group. The buffer is the caller's for good. */
+  /** The bytes, in the order of `extents`; null for zeros and for a damaged group. The caller's until `release`. */
   readonly plain: Buffer | null;
   readonly zero: boolean;
   readonly damage: RemetalError | null;
   /** Byte extents of the volume that the backup could not read (they are zeros here). */
   readonly unreadable: readonly Extent[];
+  /** Lets the buffer be used again. Who does not call it keeps the buffer, and the next group costs a new one. */
+  readonly release?: () => void;
 }
 
 /** An open set. */

@@ -93,20 +93,36 @@ export function decodeRecord(member: Buffer): StoredRecord {
   return { header, payload: member.subarray(second + tarBlock, end), length: member.length };
 }
 
+/** Plain bytes on loan: after `release` their buffer may be used again. Null for zeros. */
+export interface Unpacked {
+  readonly plain: Buffer | null;
+  readonly release: () => void;
+}
+
 /**
- * The plain bytes of a record, checked against their checksum; null for zeros. Throws
- * `record-damaged`. Allocates the plain length at most, which `decodeHeader` has bounded.
+ * The plain bytes of a record, checked against their checksum. Throws `record-damaged`. Allocates the
+ * plain length at most, which `decodeHeader` has bounded.
  */
-export async function plainOf(record: StoredRecord, codec: Codec = nodeCodec): Promise<Buffer | null> {
+export async function unpack(record: StoredRecord, codec: Codec): Promise<Unpacked> {
   const { header, payload } = record;
   if (header.codec === 'zeros') {
     if (!header.sum.equals(sumOfZeros(header.plainLength))) throw damaged('checksum');
-    return null;
+    return { plain: null, release: nothing };
   }
-  const plain = header.codec === 'zstd' ? await codec.decompress(payload, header.plainLength) : payload;
-  if (plain === null || plain.length !== header.plainLength) throw damaged('compressed data');
-  if (!header.sum.equals(await codec.sum(plain))) throw damaged('checksum');
-  return plain;
+  const packed =
+    header.codec === 'zstd'
+      ? await codec.decompress(payload, header.plainLength)
+      : { bytes: payload, release: nothing };
+  if (packed === null || packed.bytes.length !== header.plainLength) throw damaged('compressed data');
+  if (!header.sum.equals(await codec.sum(packed.bytes))) throw damaged('checksum');
+  return { plain: packed.bytes, release: () => packed.release() };
+}
+
+function nothing(): void {}
+
+/** As `unpack`, for bytes that are kept. */
+export async function plainOf(record: StoredRecord): Promise<Buffer | null> {
+  return (await unpack(record, nodeCodec)).plain;
 }
 
 /** SHA-256, 32 bytes. */

@@ -6,7 +6,7 @@ import { nodeCodec, type Codec } from './codec.ts';
 import type { End } from './documents.ts';
 import { endOf, lookAtEnds, openRecords, setIdOf } from './open.ts';
 import { ProblemList } from './problem-list.ts';
-import { plainOf, type StoredRecord } from './record.ts';
+import { unpack, type StoredRecord, type Unpacked } from './record.ts';
 import { walk, type Found } from './scan.ts';
 import { RecordSequence } from './sequence.ts';
 import { isDamage } from './set-source.ts';
@@ -80,8 +80,8 @@ function distinct(problems: readonly RemetalError[]): RemetalError[] {
 interface Checked {
   readonly place: RecordPlace;
   readonly record: StoredRecord | null;
-  /** Plain bytes, null for zeros; the problem where they do not match. */
-  readonly plain: Promise<Buffer | null | RemetalError>;
+  /** Plain bytes; the problem where they do not match. */
+  readonly unpacked: Promise<Unpacked | RemetalError | null>;
 }
 
 class VerifyPass {
@@ -109,8 +109,8 @@ class VerifyPass {
     for (const checked of ahead) await this.#take(checked);
   }
 
-  async #take({ place, record, plain }: Checked): Promise<void> {
-    const result = await plain;
+  async #take({ place, record, unpacked }: Checked): Promise<void> {
+    const result = await unpacked;
     const facts = { part: place.part + 1, offset: place.offset };
     if (record === null) {
       if (!(result instanceof RemetalError)) return;
@@ -136,7 +136,8 @@ class VerifyPass {
       });
     }
     // Behind the first problem the records no longer add up, and everything after would be blamed for it.
-    if (this.#problems.count === 0) this.#audit.record(record, place, result);
+    if (this.#problems.count === 0) this.#audit.record(record, place, result?.plain ?? null);
+    if (kind === 'control' || kind === 'data') result?.release();
   }
 
   /** Everything found, with what only shows at the end. */
@@ -156,10 +157,10 @@ function located(problem: RemetalError, facts: Readonly<Record<string, unknown>>
 }
 
 function check({ place, record, problem }: Found, codec: Codec | null | undefined): Checked {
-  if (record === null) return { place, record, plain: Promise.resolve(problem) };
-  const plain = plainOf(record, codec ?? nodeCodec).catch((error: unknown) => {
+  if (record === null) return { place, record, unpacked: Promise.resolve(problem) };
+  const unpacked = unpack(record, codec ?? nodeCodec).catch((error: unknown) => {
     if (isDamage(error)) return error;
     throw error;
   });
-  return { place, record, plain };
+  return { place, record, unpacked };
 }

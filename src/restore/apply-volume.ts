@@ -47,6 +47,7 @@ export async function streamVolume(
         });
       }
       await writeGroup(restore, segments, group, step.kind === 'boot' ? step.blank : []);
+      group.release?.();
       next = group.index + 1;
       const length = index.groupLength(group.index);
       written += length;

@@ -1,6 +1,6 @@
 import { loadForeign, type ForeignCall } from './native.ts';
 
-/** A compressed buffer on loan: it is used again after `release`. */
+/** A buffer on loan: it is used again after `release`. */
 export interface Packed {
   readonly bytes: Buffer;
   release(): void;
@@ -17,7 +17,7 @@ export interface NativeCodec {
   /** One zstd frame without a checksum of its own. */
   compress(plain: Uint8Array, level: number): Promise<Packed>;
   /** The plain bytes of a frame, at most `length` of them; null when it is damaged or holds more. */
-  decompress(stored: Uint8Array, length: number): Promise<Buffer | null>;
+  decompress(stored: Uint8Array, length: number): Promise<Packed | null>;
 }
 
 interface Calls {
@@ -73,9 +73,31 @@ export function nativeCodec(): NativeCodec | null {
   return loaded;
 }
 
+/** Bytes of buffers that were given back and are kept for the next caller. */
+const mostSpare = 16 * 1024 * 1024;
+
 function makeCodec(calls: Calls): NativeCodec {
-  const compressors: { context: unknown; room: Buffer }[] = [];
+  const compressors: unknown[] = [];
   const decompressors: unknown[] = [];
+  const spare: Buffer[] = [];
+  const borrow = (length: number): Buffer => {
+    const found = spare.findIndex((room) => room.length >= length);
+    return found < 0 ? Buffer.allocUnsafeSlow(Math.max(1, length)) : spare.splice(found, 1)[0]!;
+  };
+  const giveBack = (room: Buffer): void => {
+    spare.push(room);
+    while (spare.reduce((sum, { length }) => sum + length, 0) > mostSpare) spare.shift();
+  };
+  const lend = (room: Buffer, length: number): Packed => {
+    let lent = true;
+    return {
+      bytes: room.subarray(0, length),
+      release() {
+        if (lent) giveBack(room);
+        lent = false;
+      },
+    };
+  };
   return {
     async sum(bytes) {
       const digest = Buffer.alloc(32);
@@ -83,32 +105,29 @@ function makeCodec(calls: Calls): NativeCodec {
       return digest;
     },
     async compress(plain, level) {
-      const found = compressors.pop() ?? { context: calls.createCompressor(), room: Buffer.alloc(0) };
-      const { context } = found;
-      if (context === null) throw new Error('zstd has no memory');
-      const needed = bound(plain.length);
-      const room = found.room.length >= needed ? found.room : Buffer.allocUnsafeSlow(needed);
-      const length = sizeOf(
-        await onPool(calls.compress, context, room, room.length, plain, plain.length, level),
-      );
+      const context = compressors.pop() ?? created(calls.createCompressor());
+      const room = borrow(bound(plain.length));
+      const result = await onPool(calls.compress, context, room, room.length, plain, plain.length, level);
+      compressors.push(context);
+      const length = sizeOf(result);
       if (length === null) throw new Error('zstd could not compress');
-      let lent = true;
-      return {
-        bytes: room.subarray(0, length),
-        release() {
-          if (lent) compressors.push({ context, room });
-          lent = false;
-        },
-      };
+      return lend(room, length);
     },
     async decompress(stored, length) {
       if (stored.length === 0) return null;
-      const context = decompressors.pop() ?? calls.createDecompressor();
-      if (context === null) throw new Error('zstd has no memory');
-      const plain = Buffer.allocUnsafeSlow(Math.max(1, length));
-      const written = sizeOf(await onPool(calls.decompress, context, plain, length, stored, stored.length));
+      const context = decompressors.pop() ?? created(calls.createDecompressor());
+      const room = borrow(length);
+      const result = await onPool(calls.decompress, context, room, length, stored, stored.length);
       decompressors.push(context);
-      return written === null || written > length ? null : plain.subarray(0, written);
+      const written = sizeOf(result);
+      if (written !== null && written <= length) return lend(room, written);
+      giveBack(room);
+      return null;
     },
   };
+}
+
+function created(context: unknown): unknown {
+  if (context === null) throw new Error('zstd has no memory');
+  return context;
 }
