@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { cutAllPower, missingTools } from './harness/index.ts';
+import { cutAllPower, missingTools, patient } from './harness/index.ts';
 import { originalServer, type Original } from './server/index.ts';
 import type { Scenario } from './steps/index.ts';
 
@@ -41,7 +41,7 @@ async function withinTime(scenario: Scenario, work: Promise<void>): Promise<void
     timer = setTimeout(() => {
       cutAllPower();
       reject(new Error(`It ran longer than ${scenario.seconds} s.`));
-    }, scenario.seconds * 1000);
+    }, patient(scenario.seconds));
   });
   try {
     await Promise.race([work, overtime]);

@@ -1,6 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { patient } from './patience.ts';
 
 /** One finished line of the serial console. */
 export interface ConsoleLine {
@@ -110,7 +111,7 @@ export class SerialConsole {
     const timer = setTimeout(() => {
       this.#waiters = this.#waiters.filter((other) => other !== waiter);
       reject(new Error(`${String(pattern)} did not come within ${seconds} s. Last: ${this.tail()}`));
-    }, seconds * 1000);
+    }, patient(seconds));
     try {
       return await promise;
     } finally {

@@ -24,6 +24,9 @@ export interface Drive {
   readonly discardWrites?: boolean;
 }
 
+/** What QEMU calls the optical drive. */
+export const opticalDrive = 'optical';
+
 const hostAdapters: Partial<Record<Controller | 'cd', string>> = {
   'virtio-scsi': 'virtio-scsi-pci,id=hba-virtio-scsi',
   lsi: 'lsi53c895a,id=hba-lsi',
@@ -46,7 +49,7 @@ function deviceOf(drive: Drive, ordinal: number, sataPort: () => number): string
     mptsas: () => ['scsi-hd', 'bus=hba-mptsas.0', ...withWwn],
     megasas: () => ['scsi-hd', 'bus=hba-megasas.0', ...withWwn],
     ahci: () => ['ide-hd', `bus=ide.${sataPort()}`, ...withWwn],
-    cd: () => ['ide-cd', `bus=ide.${sataPort()}`, ...named],
+    cd: () => ['ide-cd', `id=${opticalDrive}`, `bus=ide.${sataPort()}`, ...named],
     nvme: () => ['nvme', ...named],
     usb: () => ['usb-storage', 'bus=hba-usb.0', 'removable=on', ...named],
   };

@@ -2,8 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SerialConsole } from './console.ts';
-import { driveArguments, type Drive } from './drives.ts';
+import { driveArguments, opticalDrive, type Drive } from './drives.ts';
 import { firmwareArguments, type Firmware } from './firmware.ts';
+import { patient } from './patience.ts';
 import { QmpChannel } from './qmp.ts';
 
 export interface MachineOptions {
@@ -41,6 +42,12 @@ function argumentsOf(options: MachineOptions, control: string): string[] {
   ];
 }
 
+/* A guest that ejects its disc opens the tray, and a reset would close it again: somebody takes the disc. */
+function takeDisc(name: string, data: Readonly<Record<string, unknown>>, channel: QmpChannel): void {
+  if (name !== 'DEVICE_TRAY_MOVED' || data['tray-open'] !== true) return;
+  channel.command('eject', { id: opticalDrive }).catch(() => {});
+}
+
 const alive = new Set<() => void>();
 
 /** Takes the power from every machine that still runs. */
@@ -70,7 +77,7 @@ export class Machine {
     const overtime = setTimeout(() => {
       console.end(new Error(`The machine "${options.name}" was stopped after ${options.seconds} s.`));
       child.kill('SIGKILL');
-    }, options.seconds * 1000);
+    }, patient(options.seconds));
     this.#exited = new Promise((resolve) => {
       child.once('exit', (status, signal) => {
         this.#running = false;
@@ -106,7 +113,7 @@ export class Machine {
       child.once('error', reject);
     });
     early.catch(() => {});
-    const qmp = await Promise.race([QmpChannel.open(control), early]);
+    const qmp = await Promise.race([QmpChannel.open(control, takeDisc), early]);
     return new Machine(options, child, console, qmp);
   }
 
@@ -127,7 +134,7 @@ export class Machine {
     const overtime = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Error(`The machine "${this.#options.name}" did not stop within ${seconds} s.`)),
-        seconds * 1000,
+        patient(seconds),
       );
     });
     try {
