@@ -1,8 +1,10 @@
+import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
 
 /** Every part of the bench by its name. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
+  boot: applianceBoot,
 };
 
 const asked = process.argv.slice(2);

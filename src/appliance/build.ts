@@ -5,25 +5,14 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { RemetalError } from '../errors/index.ts';
-import { agentSegment, runtimePath, type AgentSegment } from './agent.ts';
-import {
-  cached,
-  defaultCache,
-  exists,
-  hashFile,
-  inScratch,
-  keyOf,
-  keyOfFolder,
-  type OnStep,
-} from './cache.ts';
+import { agentSegment, type AgentSegment } from './agent.ts';
+import { baseSegment } from './base.ts';
+import { defaultCache, exists, hashFile, inScratch, keyOf, type OnStep } from './cache.ts';
 import { imageFolder, LABEL, writeImage } from './image.ts';
+import { gather, type Ingredients } from './ingredients.ts';
 import { writeInitramfs, type Tree } from './initramfs.ts';
-import { parsePackageList } from './lists.ts';
 import { menuSettings, type MenuSettings } from './menu.ts';
-import { fetchPackages, resolvePackages, unpackPackages, type UnpackedPackage } from './packages.ts';
-import { addModules, addOverlay, rootTree } from './root.ts';
 import { copyrightOf, sbom, type BuiltFile } from './sbom.ts';
-import { unpackedTools } from './tools.ts';
 
 /** What to build. Only `output` is needed. */
 export interface BuildOptions {
@@ -88,61 +77,25 @@ export const ANSWERS_PLACE = 'etc/remetal/answers.yaml';
  */
 export async function buildAppliance(options: BuildOptions): Promise<BuildResult> {
   const onStep: OnStep = options.onStep ?? (() => {});
-  const cache = resolve(options.cache ?? defaultCache());
-  const source = resolve(options.source ?? fileURLToPath(new URL('../..', import.meta.url)));
   const output = resolve(options.output);
   const level = levels[options.compression ?? 'normal'];
-  await mkdir(cache, { recursive: true });
-  await mkdir(dirname(output), { recursive: true });
-  if (!(await exists(join(source, 'iso', 'packages.txt')))) {
-    throw new RemetalError('build-failed', `There is no checkout of the source at ${source}`, {
-      hint: 'Build the appliance from a checkout, not from inside the appliance.',
-    });
-  }
   const settings = settingsOf(options);
   const settingsText = menuSettings(settings);
+  await mkdir(dirname(output), { recursive: true });
+  const ingredients = await gather({
+    cache: resolve(options.cache ?? defaultCache()),
+    source: resolve(options.source ?? fileURLToPath(new URL('../..', import.meta.url))),
+    refresh: options.refresh === true,
+    onStep,
+  });
+  const { cache, source, tools, version } = ingredients;
 
-  const version = await keyOfFolder(join(source, 'src', 'appliance'));
-  const list = parsePackageList(await readFile(join(source, 'iso', 'packages.txt'), 'utf8'));
-  const resolution = await resolvePackages({ cache, list, refresh: options.refresh === true, onStep });
-  const wanted = [...resolution.appliance, ...resolution.boot, ...resolution.builder];
-  const packages = [...new Map(wanted.map((item) => [item.sha256, item])).values()];
-  await fetchPackages({ cache, packages, onStep });
-  const unpacked = await unpackPackages({ cache, packages, onStep });
-  const these = (group: readonly { sha256: string }[]): UnpackedPackage[] =>
-    group.map((item) => unpacked.find((candidate) => candidate.sha256 === item.sha256)!);
-  const tools = await unpackedTools(these(resolution.builder));
-  const boot = these(resolution.boot);
-  const kernelPackage = boot.find((item) => item.name === `linux-image-${resolution.kernel}`)!;
-
-  const overlays = [join(source, 'buildroot-overlay'), ...(options.overlays ?? [])];
-  const modules = await readFile(join(source, 'iso', 'modules.txt'), 'utf8');
   onStep({ stage: 'root', state: 'started', detail: 'programs, libraries, kernel modules' });
-  const overlayKeys = await Promise.all([...overlays, ...firmwareFolder(options)].map(keyOfFolder));
-  const base = await cached({
-    cache,
-    name: 'base',
-    key: keyOf(version, level, list, resolution.appliance, resolution.kernel, modules, overlayKeys),
-    make: async (folder) => {
-      const tree = await rootTree({
-        programs: list.appliance,
-        packages: these(resolution.appliance),
-        runtimes: [runtimePath()],
-        overlays,
-      });
-      for (const firmware of firmwareFolder(options)) await addOverlay(tree, firmware, 'usr/lib/firmware');
-      await inScratch(cache, async (scratch) => {
-        await addModules({
-          tree,
-          kernel: kernelPackage,
-          release: resolution.kernel,
-          list: modules,
-          tools,
-          scratch,
-        });
-        await writeInitramfs(join(folder, 'base.img'), tree, level, tools);
-      });
-    },
+  const base = await baseSegment({
+    ingredients,
+    level,
+    overlays: (options.overlays ?? []).map((folder) => resolve(folder)),
+    firmware: options.firmware === undefined ? null : resolve(options.firmware),
   });
   onStep({ stage: 'root', state: base.reused ? 'reused' : 'done', detail: 'base initramfs' });
 
@@ -151,10 +104,9 @@ export async function buildAppliance(options: BuildOptions): Promise<BuildResult
   const agent = await agentSegment({ cache, source, entry, level, tools, version });
   onStep({ stage: 'agent', state: agent.reused ? 'reused' : 'done', detail: 'agent initramfs' });
 
-  const vmlinuz = join(kernelPackage.folder, 'boot', `vmlinuz-${resolution.kernel}`);
-  const result = await inScratch(cache, async (scratch) => {
+  const beside = await inScratch(cache, async (scratch) => {
     const segments = new Map([
-      ['base.img', join(base.folder, 'base.img')],
+      ['base.img', base.segment],
       ['agent.img', agent.segment],
     ]);
     if (options.answers !== undefined) {
@@ -162,42 +114,25 @@ export async function buildAppliance(options: BuildOptions): Promise<BuildResult
       await writeInitramfs(segment, await answersTree(options.answers), 0, tools);
       segments.set('answers.img', segment);
     }
-    const grubConfiguration = await readFile(join(source, 'iso', 'grub.cfg'), 'utf8');
-    const buildId = await buildIdOf(
-      [...segments.values(), vmlinuz],
-      [settingsText, grubConfiguration, version],
-    );
     onStep({ stage: 'image', state: 'started', detail: output });
-    await writeImage({
-      output,
-      scratch,
-      buildId,
-      kernel: vmlinuz,
+    await imageFrom({
+      ingredients,
       segments,
-      grubConfiguration,
-      settings: settingsText,
-      boot,
-      extra: await extraFiles(options, source, [...these(resolution.appliance), ...boot]),
-      tools,
+      settingsText,
+      scratch,
+      output,
+      extra: await extraFiles(options, ingredients),
     });
     onStep({ stage: 'image', state: 'done', detail: output });
-    return writeBeside({
-      options,
-      output,
-      source,
-      vmlinuz,
-      segments,
-      agent,
-      packages: [...these(resolution.appliance), ...boot],
-    });
+    return writeBeside({ options, output, ingredients, segments, agent });
   });
   return {
     iso: output,
     sizeBytes: (await stat(output)).size,
-    sha256: result.sha256,
+    sha256: beside.sha256,
     label: LABEL,
-    kernel: resolution.kernel,
-    beside: result.beside,
+    kernel: ingredients.kernel,
+    beside: beside.beside,
     howToBoot:
       `Burn ${basename(output)} or write it to a stick (remetal write-usb /dev/sdX --iso ${basename(output)}), ` +
       'start the machine from it and choose in the menu; by itself it ' +
@@ -205,6 +140,35 @@ export async function buildAppliance(options: BuildOptions): Promise<BuildResult
         ? 'starts the local disk.'
         : `takes the entry "${settings.defaultEntry}".`),
   };
+}
+
+/** Puts segments, kernel and menu of a build together. The image is named by what is in it. */
+export async function imageFrom(request: {
+  readonly ingredients: Ingredients;
+  /** File on the image to segment; `base.img` and `agent.img` are those the menu loads always. */
+  readonly segments: ReadonlyMap<string, string>;
+  readonly settingsText: string;
+  readonly scratch: string;
+  readonly output: string;
+  readonly extra: ReadonlyMap<string, string>;
+}): Promise<void> {
+  const { ingredients, segments, settingsText } = request;
+  const { vmlinuz, boot, tools } = ingredients;
+  const grubConfiguration = await readFile(join(ingredients.source, 'iso', 'grub.cfg'), 'utf8');
+  const hashes: string[] = [];
+  for (const file of [...segments.values(), vmlinuz]) hashes.push(await hashFile(file));
+  await writeImage({
+    output: request.output,
+    scratch: request.scratch,
+    buildId: keyOf(hashes, settingsText, grubConfiguration, ingredients.version).slice(0, 32),
+    kernel: vmlinuz,
+    segments,
+    grubConfiguration,
+    settings: settingsText,
+    boot,
+    extra: request.extra,
+    tools,
+  });
 }
 
 function settingsOf(options: BuildOptions): MenuSettings {
@@ -218,10 +182,6 @@ function settingsOf(options: BuildOptions): MenuSettings {
   };
 }
 
-function firmwareFolder(options: BuildOptions): string[] {
-  return options.firmware === undefined ? [] : [resolve(options.firmware)];
-}
-
 async function answersTree(answers: string): Promise<Tree> {
   const content = await readFile(answers).catch((error: unknown) => {
     throw new RemetalError('usage', `The answers file ${answers} cannot be read`, { cause: error });
@@ -229,20 +189,13 @@ async function answersTree(answers: string): Promise<Tree> {
   return new Map([[ANSWERS_PLACE, { type: 'file', mode: 0o600, source: content }]]);
 }
 
-async function buildIdOf(files: readonly string[], texts: readonly string[]): Promise<string> {
-  const hashes: string[] = [];
-  for (const file of files) hashes.push(await hashFile(file));
-  return keyOf(hashes, texts).slice(0, 32);
-}
-
 /** Licence texts of everything in the image, and the sets that were asked for. */
 async function extraFiles(
   options: BuildOptions,
-  source: string,
-  packages: readonly UnpackedPackage[],
+  { appliance, boot, source }: Ingredients,
 ): Promise<Map<string, string>> {
   const extra = new Map<string, string>();
-  for (const unpacked of packages) {
+  for (const unpacked of [...appliance, ...boot]) {
     const copyright = copyrightOf(unpacked);
     if (await exists(copyright)) extra.set(`licences/${unpacked.name}.txt`, copyright);
   }
@@ -258,15 +211,13 @@ async function extraFiles(
 interface BesideRequest {
   readonly options: BuildOptions;
   readonly output: string;
-  readonly source: string;
-  readonly vmlinuz: string;
+  readonly ingredients: Ingredients;
   readonly segments: ReadonlyMap<string, string>;
   readonly agent: AgentSegment;
-  readonly packages: readonly UnpackedPackage[];
 }
 
 async function writeBeside(request: BesideRequest): Promise<Pick<BuildResult, 'sha256' | 'beside'>> {
-  const { options, output, source } = request;
+  const { options, output, ingredients } = request;
   const sha256 = await hashFile(output);
   const files: BuiltFile[] = [{ name: basename(output), sha256 }];
   const beside: { sha256: string; sbom: string; vmlinuz?: string; initrd?: string } = {
@@ -277,16 +228,16 @@ async function writeBeside(request: BesideRequest): Promise<Pick<BuildResult, 's
   if (options.netboot !== false) {
     beside.vmlinuz = `${output}.vmlinuz`;
     beside.initrd = `${output}.initrd`;
-    await concatenate([request.vmlinuz], beside.vmlinuz);
+    await concatenate([ingredients.vmlinuz], beside.vmlinuz);
     await concatenate([...request.segments.values()], beside.initrd);
     for (const path of [beside.vmlinuz, beside.initrd]) {
       files.push({ name: basename(path), sha256: await hashFile(path) });
     }
   }
-  const manifest: unknown = JSON.parse(await readFile(join(source, 'package.json'), 'utf8'));
+  const manifest: unknown = JSON.parse(await readFile(join(ingredients.source, 'package.json'), 'utf8'));
   const document = await sbom({
     name: basename(output),
-    packages: request.packages,
+    packages: [...ingredients.appliance, ...ingredients.boot],
     bundled: request.agent.bundled,
     files,
     version: z.object({ version: z.string() }).parse(manifest).version,

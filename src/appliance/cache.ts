@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, copyFile, link, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, copyFile, link, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -46,9 +46,7 @@ export async function filesUnder(folder: string): Promise<string[]> {
 /** The contents of a folder as one key: names and hashes of all files in it. */
 export async function keyOfFolder(folder: string): Promise<string> {
   const names = await filesUnder(folder);
-  const hashes = await Promise.all(
-    names.map((name) => readFile(join(folder, name)).then(String).then(keyOf)),
-  );
+  const hashes = await Promise.all(names.map((name) => hashFile(join(folder, name))));
   return keyOf(names, hashes);
 }
 

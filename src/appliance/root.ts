@@ -19,6 +19,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
   mke2fs: ['mkfs.ext2', 'mkfs.ext3', 'mkfs.ext4'],
   'mkfs.fat': ['mkfs.vfat'],
   'mt-st': ['mt'],
+  mtools: ['mcopy', 'mdel', 'mdir', 'mmd'],
   'ntfs-3g': ['mount.ntfs-3g', 'mount.ntfs'],
   tune2fs: ['e2label'],
 };
