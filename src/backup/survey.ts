@@ -105,6 +105,14 @@ async function findDisk(
   tell: Tell,
 ): Promise<FoundDisk> {
   const { device, identity } = source;
+  if (device.raggedTail !== undefined && device.raggedTail > 0) {
+    tell({
+      level: 'warning',
+      code: 'ragged-tail',
+      message: `${device.name}: the last ${device.raggedTail} bytes make no whole sector and are left out`,
+      facts: { disk: device.name, bytes: device.raggedTail },
+    });
+  }
   const table = await tableOf(device, request.allSectors, tell);
   return { layout: { id, identity, table }, source, volumes: volumesOf(table, id, device) };
 }

@@ -19,6 +19,8 @@ export interface BlockDevice {
   readonly size: number;
   /** Logical sector size in bytes: 512 or 4096. Never assume one of them. */
   readonly sectorSize: number;
+  /** Bytes at the end of an image file that make no whole sector and are left out; absent or 0 where there are none. */
+  readonly raggedTail?: number;
   read(target: Uint8Array, offset: number): Promise<void>;
   write(source: Uint8Array, offset: number): Promise<void>;
   writeZeroes(offset: number, length: number): Promise<void>;

@@ -22,7 +22,6 @@ export interface HostDisk extends BlockDevice {
   readonly kind: 'device' | 'file';
   /** The path, links followed. */
   readonly path: string;
-  /** Bytes at the end of an image file that make no whole sector and are left out; 0 otherwise. */
   readonly raggedTail: number;
 }
 

@@ -278,6 +278,19 @@ test('a ruined partition table is an error, unless every sector is asked for', a
   );
 });
 
+test('an image file that ends inside a sector is cut, and that is said', async (t) => {
+  const path = join(temporary(t), 'ragged.raw');
+  writeFileSync(path, Buffer.alloc(MiB + 100, 1));
+  const device = await openDisk(path);
+  const request = await requestFor(device);
+  t.is((await backup(request)).totals.volumes[0]!.size, MiB);
+  t.deepEqual(
+    request.notices.map(({ code }) => code),
+    ['ragged-tail'],
+  );
+  await device.close();
+});
+
 test('a second set of the same second gets a name of its own', async (t) => {
   const disk = memoryDisk(MiB);
   const request = await requestFor(disk, { name: 'web 1/ä' });
