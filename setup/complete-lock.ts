@@ -59,7 +59,7 @@ function platform(name: string): Pick<Entry, 'os' | 'cpu' | 'libc'> {
 }
 
 const path = join(import.meta.dirname, '..', 'package-lock.json');
-const lock = JSON.parse(readFileSync(path, 'utf8')) as { packages: Record<string, Entry> };
+const lock: { packages: Record<string, Entry> } = JSON.parse(readFileSync(path, 'utf8'));
 const added: string[] = [];
 for (const entry of Object.values(lock.packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
@@ -75,7 +75,8 @@ for (const entry of Object.values(lock.packages)) {
     added.push(name);
   }
 }
-const [[, root], ...others] = Object.entries(lock.packages) as [[string, Entry], ...[string, Entry][]];
-lock.packages = Object.fromEntries([['', root], ...others.toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+lock.packages = Object.fromEntries(
+  Object.entries(lock.packages).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+);
 if (added.length > 0) writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(added.length === 0 ? 'package-lock.json is complete' : `added ${added.join(', ')}`);

@@ -27,7 +27,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     }
   } else if (/^1\.\.\d+/.test(line)) {
     sawPlan = true;
-  } else if (showing || /^Bail out/.test(line)) {
+  } else if (showing || line.startsWith('Bail out')) {
     console.log(line);
   }
 }

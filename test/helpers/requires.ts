@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import anyTest, { type TestFn } from 'ava';
+import anyTest, { type ExecutionContext } from 'ava';
 
 function onPath(tool: string): boolean {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
@@ -14,23 +14,34 @@ function onPath(tool: string): boolean {
   });
 }
 
+type Body = (t: ExecutionContext<any>) => unknown;
+
 interface RegisteringTest {
-  (title: string, body: Parameters<TestFn>[1]): void;
-  serial(title: string, body: Parameters<TestFn>[1]): void;
+  (title: string, body: Body): void;
+  serial(title: string, body: Body): void;
 }
 
 function registering(missing: string[]): RegisteringTest {
   if (missing.length === 0) {
-    const run = ((title, body) => anyTest(title, body as never)) as RegisteringTest;
-    run.serial = (title, body) => anyTest.serial(title, body as never);
-    return run;
+    return Object.assign(
+      (title: string, body: Body): void =>
+        anyTest(title, async (t) => {
+          await body(t);
+        }),
+      {
+        serial: (title: string, body: Body): void =>
+          anyTest.serial(title, async (t) => {
+            await body(t);
+          }),
+      },
+    );
   }
   const reason = `needs ${missing.join(', ')}`;
   const instead = (title: string): void => {
     if (process.env['CI'] === 'true') anyTest(`${title} (${reason})`, (t) => t.fail(reason));
     else anyTest.skip(`${title} (${reason})`, (t) => t.fail(reason));
   };
-  return Object.assign(instead as unknown as RegisteringTest, { serial: instead });
+  return Object.assign(instead, { serial: instead });
 }
 
 /** `test` for cases that need these programs: skipped by name on a laptop, failing when CI=true. */
