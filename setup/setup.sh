@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what is missing for the named groups of setup/packages, and the npm packages.
-# Says what it does, does nothing twice. `--quiet-if-ready` prints nothing when all is there.
+# Installs what is missing for the named groups of setup/packages (base always), and the npm packages.
+# Says what it does, does nothing twice, and prints nothing when all is there.
 set -eu
 top=$(dirname "$(dirname "$(readlink -f "$0")")")
 cd "$top"
@@ -18,7 +18,8 @@ install_npm_packages() {
     exit 1
   fi
   say "installing the npm packages of package-lock.json (npm ci)"
-  npm ci --no-audit --no-fund --loglevel=error >&2
+  # The scripts only check what the packages bring along, and would run before Node's libraries are there.
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
   touch node_modules/.package-lock.json
 }
 
@@ -67,5 +68,5 @@ install_debian_packages() {
   rm -f "$log"
 }
 
+install_debian_packages base "$@"
 install_npm_packages
-[ $# -eq 0 ] || install_debian_packages "$@"
