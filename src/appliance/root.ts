@@ -2,7 +2,7 @@ import { mkdir, readFile, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RemetalError } from '../errors/index.ts';
 import { run } from '../system/index.ts';
-import { filesUnder, linkFolder, linkOrCopy } from './cache.ts';
+import { exists, filesUnder, linkFolder, linkOrCopy } from './cache.ts';
 import { libraryClosure } from './elf.ts';
 import type { Tree } from './initramfs.ts';
 import type { ListedPackage } from './lists.ts';
@@ -81,6 +81,7 @@ export async function rootTree(request: RootRequest): Promise<Tree> {
     }
   }
   await addLibraries(tree, request.packages, files);
+  await addCharacterSet(tree, request.packages);
   if (busybox !== undefined) await addApplets(tree, busybox);
   for (const overlay of request.overlays) await addOverlay(tree, overlay, '');
   return tree;
@@ -107,6 +108,19 @@ async function addLibraries(
   for (const [name, source] of closure.libraries) {
     tree.set(libraryPlace(name), { type: 'file', mode: 0o755, source });
   }
+}
+
+/* mtools does nothing without the code page of short FAT names; the overlay's gconv-modules names it. */
+async function addCharacterSet(tree: Tree, packages: readonly UnpackedPackage[]): Promise<void> {
+  const place = 'usr/lib/x86_64-linux-gnu/gconv/IBM850.so';
+  const libc = packages.find(({ name }) => name === 'libc6');
+  if (libc === undefined || !(await exists(join(libc.folder, place)))) {
+    throw new RemetalError('build-failed', 'No package brings the code page 850', {
+      hint: 'libc6 is expected to hold it.',
+      facts: { place },
+    });
+  }
+  tree.set(place, { type: 'file', mode: 0o644, source: join(libc.folder, place) });
 }
 
 /** Every busybox applet that no real program in the root has the name of. */
