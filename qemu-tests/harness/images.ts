@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, ftruncateSync, openSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { run } from './run.ts';
@@ -35,7 +36,9 @@ export async function makeMedium(medium: MediumImage): Promise<void> {
   }
   await run('mkfs.vfat', ['-F', '32', '-n', medium.label, medium.file]);
   if (medium.content !== undefined) {
-    await run('mcopy', ['-s', '-m', '-Q', '-i', medium.file, `${medium.content}/.`, '::/']);
+    const { content } = medium;
+    const entries = readdirSync(content).map((name) => join(content, name));
+    await run('mcopy', ['-s', '-m', '-Q', '-i', medium.file, ...entries, '::/']);
   }
 }
 
