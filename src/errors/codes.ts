@@ -59,6 +59,14 @@ export const codes = {
     exit: 'failed',
     meaning: 'A layout record is of a version or shape this program does not know.',
   },
+  'hotfix-full': {
+    exit: 'failed',
+    meaning: 'Sectors of a NetWare partition fail and its hotfix area has no spare unit left.',
+  },
+  'netware-unknown': {
+    exit: 'failed',
+    meaning: 'A partition of the NetWare type holds no NetWare 386 structures.',
+  },
   // file systems
   'filesystem-damaged': { exit: 'failed', meaning: 'A file system structure contradicts itself.' },
   // medium

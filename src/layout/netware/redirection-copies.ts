@@ -1,0 +1,273 @@
+import type { BlockDevice } from '../../disk/block-device.ts';
+import { isZero, readSectors } from '../fields.ts';
+import { unitsIn, type HotfixHeader, type TableGroup } from './hotfix-header.ts';
+import { remark, warning, type NetwareNotice } from './notice.ts';
+import { sectorSize, unitSectors, unitsOfTable } from './places.ts';
+import {
+  entriesOf,
+  lostSectors,
+  redirectionsFrom,
+  reservedUnits,
+  unusableEntry,
+  type Redirections,
+} from './redirections.ts';
+
+interface Context {
+  readonly device: BlockDevice;
+  readonly header: HotfixHeader;
+  readonly reserved: ReadonlySet<number>;
+  readonly notices: NetwareNotice[];
+}
+
+/**
+ * The redirections of a partition from both copies of their tables. Where the copies differ, in this order:
+ *
+ * 1. a copy that cannot be read or says what cannot be loses against one that can and does not;
+ * 2. an entry only ever goes from free to redirected to unusable, so the copy that is further on in
+ *    every entry was written later; an entry that is free in the other one is believed when the data
+ *    bears it out (`isBorneOut`);
+ * 3. else the first copy is taken, and it is said.
+ *
+ * Where no copy is sound, only entries that both say alike are believed, and the warning says so.
+ *
+ * @param device The whole partition.
+ */
+export async function readRedirections(
+  device: BlockDevice,
+  header: HotfixHeader,
+): Promise<{ redirections: Redirections; notices: NetwareNotice[] }> {
+  const notices: NetwareNotice[] = [];
+  const context: Context = { device, header, reserved: new Set(reservedUnits(header)), notices };
+  const entries: number[] = [];
+  const badBits: number[] = [];
+  for (const [group, tables] of header.tables.entries()) {
+    entries.push(...(await settleRedirections(context, group, tables)));
+    badBits.push(...(await settleBadBits(context, group, tables)));
+  }
+  dropDoubled(entries, notices);
+  const redirections = redirectionsFrom(unitsIn(header.hotfixSectors), entries, badBits);
+  notices.push(...told(redirections));
+  return { redirections, notices };
+}
+
+async function tableAt(device: BlockDevice, sector: number): Promise<number[] | null> {
+  const bytes = await readSectors(device, sector, unitSectors);
+  return bytes === null ? null : entriesOf(bytes);
+}
+
+async function settleRedirections(context: Context, group: number, tables: TableGroup): Promise<number[]> {
+  const { device, notices } = context;
+  const [at1, at2] = tables.redirection;
+  const [first, second] = [await tableAt(device, at1), await tableAt(device, at2)];
+  const fault1 = tableFault(context, group, first);
+  const fault2 = tableFault(context, group, second);
+  if (first !== null && second !== null && isSame(first, second)) {
+    if (fault1 === null || fault1.kind === 'reserved') return first;
+    notices.push(unsound(group, fault1.words, fault1.words));
+    return first.map((entry, index) =>
+      entryFault(context, group, index, entry) === null ? entry : unusableEntry,
+    );
+  }
+  if (fault1 === null && fault2 === null) return await settleSound(context, group, first!, second!);
+  if (fault1 !== null && fault2 !== null) {
+    notices.push(unsound(group, fault1.words, fault2.words));
+    return Array.from({ length: unitsOfTable }, (_, index) => {
+      const entry = first?.[index];
+      const agreed = entry !== undefined && entry === second?.[index];
+      return agreed && entryFault(context, group, index, entry) === null ? entry : unusableEntry;
+    });
+  }
+  const [sector, taken, fault] = fault1 === null ? [at2, first!, fault2!] : [at1, second!, fault1];
+  notices.push(
+    warning(
+      'netware-copy-damaged',
+      `The copy of redirection table ${group + 1} at sector ${sector} ${fault.words}; the other copy was taken.`,
+      { what: 'redirection table', group, sector, why: fault.words },
+    ),
+  );
+  return taken;
+}
+
+function isSame(first: readonly number[], second: readonly number[]): boolean {
+  return first.every((entry, index) => entry === second[index]);
+}
+
+function unsound(group: number, first: string, second: string): NetwareNotice {
+  return warning(
+    'netware-copy-damaged',
+    `No copy of redirection table ${group + 1} is sound: the first ${first}, the second ${second}. Only what both say alike was followed; sectors that were moved may read as they were before.`,
+    { what: 'redirection table', group, first, second },
+  );
+}
+
+interface TableFault {
+  /** `reserved`: only the marks on units that hold headers and tables are missing. */
+  readonly kind: 'unread' | 'entry' | 'doubled' | 'reserved';
+  readonly words: string;
+}
+
+function tableFault(context: Context, group: number, table: readonly number[] | null): TableFault | null {
+  if (table === null) return { kind: 'unread', words: 'cannot be read' };
+  const seen = new Set<number>();
+  for (const [index, entry] of table.entries()) {
+    const words = entryFault(context, group, index, entry);
+    if (words !== null) return { kind: 'entry', words };
+    if (entry === 0 || entry === unusableEntry) continue;
+    if (seen.has(entry)) return { kind: 'doubled', words: `moves logical sector ${entry} twice` };
+    seen.add(entry);
+  }
+  const first = group * unitsOfTable;
+  const unmarked = [...context.reserved].find(
+    (unit) => unit >= first && unit < first + unitsOfTable && table[unit - first] !== unusableEntry,
+  );
+  return unmarked === undefined
+    ? null
+    : { kind: 'reserved', words: `offers unit ${unmarked}, which holds headers` };
+}
+
+function entryFault(context: Context, group: number, index: number, entry: number): string | null {
+  const { header, reserved } = context;
+  if (entry === 0 || entry === unusableEntry) return null;
+  const unit = group * unitsOfTable + index;
+  if (unit >= unitsIn(header.hotfixSectors)) return `speaks of unit ${unit}, outside the hotfix area`;
+  if (entry % unitSectors !== 0 || entry >= header.dataSectors) {
+    return `moves logical sector ${entry}, which begins no unit of the data`;
+  }
+  return reserved.has(unit) || unit === 0 ? `moves data to unit ${unit}, which holds headers` : null;
+}
+
+/** How far on in its life an entry is. */
+function stage(entry: number): number {
+  return entry === 0 ? 0 : entry === unusableEntry ? 2 : 1;
+}
+
+async function settleSound(
+  context: Context,
+  group: number,
+  first: readonly number[],
+  second: readonly number[],
+): Promise<number[]> {
+  const settled: number[] = [];
+  let contradictions = 0;
+  let believed = 0;
+  for (const [index, one] of first.entries()) {
+    const two = second[index]!;
+    const [early, late] = stage(one) <= stage(two) ? [one, two] : [two, one];
+    if (early === late) settled.push(early);
+    else if (stage(early) === stage(late)) {
+      contradictions++;
+      settled.push(one);
+    } else if (late === unusableEntry && early !== 0) {
+      // A spare that went bad: what it held must have moved on, in a copy that knows of it.
+      const movedOn =
+        first.includes(early, index + 1) || second.some((other, at) => other === early && at !== index);
+      settled.push(movedOn ? late : early);
+    } else if (late === unusableEntry) settled.push(late);
+    else {
+      const moved = await isBorneOut(context, group * unitsOfTable + index, late);
+      if (moved) believed++;
+      settled.push(moved ? late : 0);
+    }
+  }
+  context.notices.push(
+    warning(
+      'netware-copies-tied',
+      `The two copies of redirection table ${group + 1} differ; ${believed} redirections that only one of them knows are borne out by the data${contradictions > 0 ? `, and in ${contradictions} places the first copy was taken` : ''}.`,
+      { what: 'redirection table', group, believed, contradictions },
+    ),
+  );
+  return settled;
+}
+
+/**
+ * Whether a redirection that only one copy knows is real: the data's own sectors cannot be read, or the
+ * spare holds something. A spare that was never used holds zeros on a disk that was formatted for NetWare.
+ */
+async function isBorneOut(context: Context, unit: number, logical: number): Promise<boolean> {
+  const { device, header } = context;
+  const spare = await readSectors(device, unit * unitSectors, unitSectors);
+  if (spare === null) return false;
+  if (!isZero(spare)) return true;
+  const own = header.hotfixSectors + logical;
+  const count = Math.min(unitSectors, device.size / sectorSize - own);
+  return (await readSectors(device, own, count)) === null;
+}
+
+/* Bad bits only say what was lost: where a copy is unreadable or they differ, the more is believed. */
+async function settleBadBits(context: Context, group: number, tables: TableGroup): Promise<number[]> {
+  const { device, notices } = context;
+  const copies = [await tableAt(device, tables.badBits[0]), await tableAt(device, tables.badBits[1])];
+  for (const [index, copy] of copies.entries()) {
+    if (copy !== null) continue;
+    notices.push(
+      warning(
+        'netware-copy-damaged',
+        `The copy of bad-bits table ${group + 1} at sector ${tables.badBits[index]} cannot be read.`,
+        { what: 'bad-bits table', group, sector: tables.badBits[index] },
+      ),
+    );
+  }
+  const [first = null, second = null] = copies;
+  if (first !== null && second !== null && !isSame(first, second)) {
+    notices.push(
+      warning(
+        'netware-copies-tied',
+        `The two copies of bad-bits table ${group + 1} differ; the sound one was taken.`,
+        {
+          what: 'bad-bits table',
+          group,
+        },
+      ),
+    );
+  }
+  const sound = copies.filter((copy) => copy !== null && copy.every(isBadBits));
+  return Array.from({ length: unitsOfTable }, (_, index) =>
+    sound.reduce((bits, copy) => {
+      const entry = copy?.[index] ?? 0;
+      return entry === unusableEntry ? bits : bits | entry;
+    }, 0),
+  );
+}
+
+function isBadBits(entry: number): boolean {
+  return entry <= 0xff || entry === unusableEntry;
+}
+
+function dropDoubled(entries: number[], notices: NetwareNotice[]): void {
+  const seen = new Set<number>();
+  for (const [unit, entry] of entries.entries()) {
+    if (entry === 0 || entry === unusableEntry) continue;
+    if (seen.has(entry)) {
+      entries[unit] = unusableEntry;
+      notices.push(
+        warning(
+          'netware-redirections',
+          `Logical sector ${entry} is moved twice; unit ${unit}, the later of the two, is left out.`,
+          { logical: entry, unit },
+        ),
+      );
+    }
+    seen.add(entry);
+  }
+}
+
+function told(redirections: Redirections): NetwareNotice[] {
+  const { moved, units, unusable } = redirections;
+  if (moved.length === 0) return [];
+  const usable = units - unusable.length;
+  const lost = lostSectors(redirections);
+  const used = remark(
+    'netware-redirections',
+    `${moved.length} of ${usable} spare units of the hotfix area are in use: that many pieces of 4 KiB had failed.`,
+    { used: moved.length, usable, logical: moved.slice(0, 100).map(({ logical }) => logical) },
+  );
+  if (lost.length === 0) return [used];
+  return [
+    used,
+    warning(
+      'netware-lost-sectors',
+      `${lost.length} sectors could not be read when they were moved to the hotfix area; what they held is lost.`,
+      { count: lost.length, logical: lost.slice(0, 100) },
+    ),
+  ];
+}
