@@ -1,7 +1,18 @@
 /**
  * layout/netware/: NetWare 386 disks: data partitions with hotfix area and volume table, volumes made
- * of segments. Pure over block devices and buffers; knows no file system.
+ * of segments; read, written, laid out anew. Pure over block devices and buffers; knows no file system
+ * but the chain of the FAT, which grows with a volume.
  */
+export { rearranged, volumeTables, type TablePartition } from './arrangement.ts';
+export {
+  dataPartitionWrites,
+  defaultHotfixSectors,
+  freshIds,
+  newDataPartition,
+  volumeTableWrites,
+  type NetwareWrite,
+  type PartitionSpec,
+} from './create.ts';
 export type { VolumeDefinition } from './definition.ts';
 export {
   logicalOf,
@@ -15,10 +26,24 @@ export {
   type RefusedPartition,
 } from './disks.ts';
 export { formatLinearTable, linearTable, type LinearExtent, type PartitionNode } from './dm.ts';
+export { extendFat, planFatExtension, type FatEntry, type FatExtension, type FatGrowth } from './extend.ts';
 export { logicalPartition } from './logical-partition.ts';
 export type { MirrorGroup, MirrorMember } from './mirror-groups.ts';
 export type { NetwareNotice } from './notice.ts';
 export { mappingOf, readDataPartition, type DataPartition, type ReadPartition } from './partition.ts';
+export { netwareType } from './places.ts';
+export {
+  netwareRecord,
+  netwareSchema,
+  volumesOfRecord,
+  type NetwarePartitionRecord,
+  type NetwareRecord,
+  type NetwareVolumeRecord,
+} from './record.ts';
 export { freeSpares, lostSectors, type Redirection, type Redirections } from './redirections.ts';
+export { solve } from './solver.ts';
+export type { ShapeWishes, SolverTarget, VolumeWish } from './solver-wishes.ts';
+export { verifiedPartition, type MovedUnit, type VerifiedPartition } from './verified-partition.ts';
 export { sectorsPerBlock, type VolumeTable, type VolumeTableEntry } from './volume-table.ts';
-export type { BrokenVolume, NetwareVolume, Segment } from './volumes.ts';
+export { assembleVolumes, type BrokenVolume, type NetwareVolume, type Segment } from './volumes.ts';
+export { layStructures } from './written.ts';
