@@ -56,6 +56,13 @@ function deviceOf(drive: Drive, ordinal: number, sataPort: () => number): string
   return kinds[drive.controller]().join(',');
 }
 
+/* NVMe wants a serial; a SAS disk without a world wide name is never seen by the driver. */
+function identified(drive: Drive, ordinal: number): Drive {
+  if (drive.controller === 'nvme') return { ...drive, serial: drive.serial ?? `NVME${ordinal}` };
+  if (drive.controller === 'mptsas') return { ...drive, wwn: drive.wwn ?? `5000c50015ea71a${ordinal}` };
+  return drive;
+}
+
 /** QEMU's arguments for a set of drives on a q35 machine, whose own AHCI controller has six ports. */
 export function driveArguments(drives: readonly Drive[]): string[] {
   const kinds = [...new Set(drives.map((drive) => drive.controller))];
@@ -78,14 +85,7 @@ export function driveArguments(drives: readonly Drive[]): string[] {
         : `snapshot=${drive.discardWrites ? 'on' : 'off'}`,
     ].join(','),
     '-device',
-    // nvme wants a serial.
-    deviceOf(
-      drive.controller === 'nvme' && drive.serial === undefined
-        ? { ...drive, serial: `NVME${ordinal}` }
-        : drive,
-      ordinal,
-      nextPort,
-    ),
+    deviceOf(identified(drive, ordinal), ordinal, nextPort),
   ]);
   return [...adapters, ...attached];
 }

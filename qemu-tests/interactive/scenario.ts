@@ -13,12 +13,15 @@ import {
 } from '../steps/index.ts';
 import { hashOf, type Drive, type Machine } from '../harness/index.ts';
 
-const down = '\u001b[B';
+/* One byte: the three of an arrow key, read apart by a slow machine, mean something else. */
+const down = '\u000e';
 
 /* The menu of the image starts the machine's own disk by itself; one line below it is the appliance. */
 async function chooseInMenu(machine: Machine): Promise<void> {
   await machine.console.expect(/Back up or restore this machine/, 60);
-  await machine.console.type(`${down}\r`, 200);
+  await machine.console.type(down);
+  await machine.console.expect(/\*Back up or restore this machine/, 30);
+  await machine.console.type('\r');
 }
 
 /** Types the number that stands before a choice. */

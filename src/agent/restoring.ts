@@ -25,12 +25,13 @@ export async function restoreFromAnswers(world: AgentWorld, answers: Answers): P
   const { console, signal } = world;
   const { found, survey } = await waitForSet(world, answers);
   return await withFoundSet(found, async (reader, close) => {
+    const told = new Set<string>();
     const planned = await waitingFor(
       world,
       { what: 'disks', seconds: answers.wait, codes: ['target-not-found', 'disk-not-found'] },
       async () => {
         const candidates = await restoreCandidates(world, survey);
-        tellDisks(world, candidates);
+        tellDisks(world, candidates, told);
         return planRestore({
           reader,
           candidates,
@@ -115,9 +116,17 @@ export function wishesOf(
   };
 }
 
-export function tellDisks({ console }: AgentWorld, candidates: readonly TargetDisk[]): void {
+/** Tells of each disk that is not in `told` yet. */
+export function tellDisks(
+  { console }: AgentWorld,
+  candidates: readonly TargetDisk[],
+  told = new Set<string>(),
+): void {
   for (const { identity, holds, reserved } of candidates) {
     const { path, serial, size, sectorSize, wwn, model, transport } = identity;
+    const key = `${path} ${serial} ${size}`;
+    if (told.has(key)) continue;
+    told.add(key);
     console.event('disk', {
       path,
       serial,

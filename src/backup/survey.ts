@@ -1,11 +1,11 @@
-import { total, type Extent } from '../bytes/index.ts';
 import { isCoded } from '../errors/index.ts';
 import { joined, slice, type BlockDevice } from '../disk/index.ts';
 import { detect, type FileSystem } from '../filesystem/index.ts';
 import {
+  exactTable,
+  gapsOf,
   nameVolumes,
   readTable,
-  structureClaims,
   volumesOf,
   type DiskLayout,
   type Layout,
@@ -16,7 +16,7 @@ import type { LeftOut } from '../archive/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, SourceDisk } from './request.ts';
-import { mapVolume, unallocated, type MappedVolume } from './volume-map.ts';
+import { mapVolume, type MappedVolume } from './volume-map.ts';
 
 /** A volume about to be imaged. */
 export interface SurveyedVolume extends MappedVolume {
@@ -36,6 +36,8 @@ interface FoundDisk {
   readonly layout: DiskLayout;
   readonly source: SourceDisk;
   readonly volumes: readonly Volume[];
+  /** Runs of sectors in no partition; volumes of their own where every sector was asked for. */
+  readonly gaps: readonly Volume[];
 }
 
 type Tell = (notice: Notice) => void;
@@ -70,7 +72,7 @@ function deviceOf(volume: Volume, disks: ReadonlyMap<string, BlockDevice>): Bloc
 
 /** The file system of a volume. One that cannot be read is as good as none, and that is said. */
 async function filesystemOf(volume: Volume, device: BlockDevice, tell: Tell): Promise<FileSystem | null> {
-  if (volume.kind === 'boot') return null;
+  if (volume.kind === 'boot' || volume.kind === 'gap') return null;
   try {
     return await detect(device);
   } catch (error) {
@@ -83,19 +85,6 @@ async function filesystemOf(volume: Volume, device: BlockDevice, tell: Tell): Pr
     });
     return null;
   }
-}
-
-/** Byte extents of a disk between its table's structures and its volumes. */
-function gapsOf({ layout, source, volumes }: FoundDisk): Extent[] {
-  const { sectorSize, size } = source.device;
-  const claims = [
-    ...structureClaims(layout.table, source.device),
-    ...volumes.flatMap((volume) => volume.segments),
-  ];
-  return unallocated(
-    claims.map(({ start, length }) => ({ start: start * sectorSize, length: length * sectorSize })),
-    size,
-  );
 }
 
 async function findDisk(
@@ -113,8 +102,25 @@ async function findDisk(
       facts: { disk: device.name, bytes: device.raggedTail },
     });
   }
-  const table = await tableOf(device, request.allSectors, tell);
-  return { layout: { id, identity, table }, source, volumes: volumesOf(table, id, device) };
+  const plain = await tableOf(device, request.allSectors, tell);
+  const table = request.allSectors ? await exactTable(plain, device) : plain;
+  const volumes = volumesOf(table, id, device);
+  const gaps = gapsOf({ id, table, geometry: device, volumes });
+  return {
+    layout: { id, identity, table },
+    source,
+    volumes: request.allSectors ? [...volumes, ...gaps] : volumes,
+    gaps,
+  };
+}
+
+/** What a disk holds in no partition, where that does not go into the set. */
+function unallocated({ layout, source, gaps }: FoundDisk): LeftOut[] {
+  const segments = gaps.flatMap((gap) => gap.segments);
+  const sectors = segments.reduce((sum, { length }) => sum + length, 0);
+  if (sectors === 0) return [];
+  const detail = `Sectors of ${layout.id} in no partition`;
+  return [{ volume: null, bytes: sectors * source.device.sectorSize, reason: 'unallocated', detail }];
 }
 
 /**
@@ -167,10 +173,6 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
       volumes: named,
     },
     volumes,
-    leftOut: found.flatMap((disk) => {
-      const bytes = total(gapsOf(disk));
-      const detail = `Sectors of ${disk.layout.id} in no partition`;
-      return bytes === 0 ? [] : [{ volume: null, bytes, reason: 'unallocated' as const, detail }];
-    }),
+    leftOut: request.allSectors ? [] : found.flatMap(unallocated),
   };
 }

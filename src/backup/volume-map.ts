@@ -1,4 +1,4 @@
-import { alignOutward, intersect, invert, normalize, subtract, total, type Extent } from '../bytes/index.ts';
+import { alignOutward, intersect, normalize, subtract, total, type Extent } from '../bytes/index.ts';
 import type { LeftOut, VolumeMap } from '../archive/index.ts';
 import type { BlockDevice } from '../disk/index.ts';
 import type { FileSystem } from '../filesystem/index.ts';
@@ -115,9 +115,4 @@ export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
     leftOut.push({ volume: id, bytes: total(zero), reason: 'holes', detail });
   }
   return { map, keptBytes: total(kept), wholeBecause, leftOut };
-}
-
-/** Byte extents of a disk that belong to nothing: what lies between the claims given, in bytes. */
-export function unallocated(claims: readonly Extent[], size: number): Extent[] {
-  return invert(normalize(claims), size);
 }

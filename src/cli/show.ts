@@ -78,6 +78,9 @@ function diskLines(set: SetReader, disk: DiskLayout): string[] {
   ];
 }
 
+/** What stands where a volume has no file system. */
+const kindNames = { boot: 'boot code', gap: 'gap', partition: '-', whole: '-' } as const;
+
 function volumeRow(set: SetReader, volume: Volume, disk: DiskLayout): string[] {
   const totals = set.totals?.volumes.find((entry) => entry.volume === volume.id);
   const remarks = [
@@ -90,7 +93,7 @@ function volumeRow(set: SetReader, volume: Volume, disk: DiskLayout): string[] {
   return [
     volume.id,
     shown(volume.name),
-    volume.filesystem?.type ?? (volume.kind === 'boot' ? 'boot code' : '-'),
+    volume.filesystem?.type ?? kindNames[volume.kind],
     String(volume.segments[0]!.start),
     formatBytes(sectors * disk.identity.sectorSize),
     totals === undefined ? '-' : formatBytes(totals.kept),

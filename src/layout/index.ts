@@ -6,7 +6,9 @@ export { contradiction, dataPartitions, isExtended, backupSectors, structureClai
 export type { Geometry } from './fields.ts';
 export { sectorsOf } from './fields.ts';
 export * from './layout.ts';
-export { nameVolumes, volumesOf } from './volumes.ts';
+export { isExact, withoutExact } from './exact.ts';
+export { exactTable } from './exact-reading.ts';
+export { gapsOf, nameVolumes, volumesOf } from './volumes.ts';
 export type { LayoutNotice } from './notice.ts';
 export { parseLayout } from './record.ts';
 export { readTable, type ReadTable } from './table.ts';

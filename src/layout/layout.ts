@@ -10,6 +10,18 @@ const sector = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const guid = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
 const hex = z.string().regex(/^([0-9a-f]{2})*$/);
 
+/**
+ * The bytes of a table's own structures as they stood on the source disk, for a target of the same size and
+ * sector size; kept only when every sector was asked for. Bytes of the structures in no run were zeros.
+ */
+export const exactBytesSchema = z.object({
+  /** Bytes of the source disk. */
+  size: sector,
+  sectorSize: z.number().int().positive(),
+  /** Ascending, at most 4096 bytes each; offsets are bytes of the disk. */
+  runs: z.array(z.object({ offset: sector, bytes: hex })),
+});
+
 export const gptPartitionSchema = z.object({
   number: z.number().int().positive(),
   start: sector,
@@ -33,6 +45,7 @@ export const gptTableSchema = z.object({
   partitions: z.array(gptPartitionSchema),
   /** Partition records of the protective MBR (bytes 446 to 511 of sector 0), as they were. */
   protectiveMbr: hex,
+  exact: exactBytesSchema.optional(),
 });
 
 export const mbrPartitionSchema = z.object({
@@ -53,6 +66,7 @@ export const mbrTableSchema = z.object({
   /** The 32-bit disk signature at byte 440, as a number. */
   diskSignature: z.number().int().nonnegative(),
   partitions: z.array(mbrPartitionSchema),
+  exact: exactBytesSchema.optional(),
 });
 
 export const tableSchema = z.discriminatedUnion('kind', [
@@ -80,15 +94,16 @@ export const filesystemFactsSchema = z.object({
 });
 
 export const volumeSchema = z.object({
-  /** Stable inside the set: `disk1.part2`, `disk1.boot`, `disk1.whole`. */
+  /** Stable inside the set: `disk1.part2`, `disk1.boot`, `disk1.whole`, `disk1.gap1`. */
   id: z.string(),
   /** What a person calls it: the file system label, else the partition name, else the id; unique. */
   name: z.string(),
   /**
-   * `partition`, `whole` (a disk without a table) or `boot` (the sectors before the first partition
-   * and outside any table structure: boot code and the gap where a boot loader lives).
+   * `partition`, `whole` (a disk without a table), `boot` (the sectors before the first partition
+   * and outside any table structure: boot code and the gap where a boot loader lives) or `gap` (a run
+   * of sectors in none of these and no table structure; only where every sector was asked for).
    */
-  kind: z.enum(['partition', 'whole', 'boot']),
+  kind: z.enum(['partition', 'whole', 'boot', 'gap']),
   /** In order; one member for a plain partition, several for volumes that span. */
   segments: z.array(z.object({ disk: z.string(), start: sector, length: sector })).min(1),
   partition: z.number().int().positive().nullable(),
@@ -99,7 +114,7 @@ export const layoutSchema = z.object({
   version: z.literal(1),
   machine: z.object({
     hostname: z.string(),
-    /** Firmware the machine was running under when it was imaged; null when imaged from elsewhere. */
+    /** Firmware the machine was running under when it was imaged; this and the others null when imaged from elsewhere. */
     firmware: z.enum(['bios', 'uefi']).nullable(),
     vendor: z.string().nullable(),
     product: z.string().nullable(),
@@ -113,6 +128,7 @@ export type GptPartition = z.infer<typeof gptPartitionSchema>;
 export type GptTable = z.infer<typeof gptTableSchema>;
 export type MbrPartition = z.infer<typeof mbrPartitionSchema>;
 export type MbrTable = z.infer<typeof mbrTableSchema>;
+export type ExactBytes = z.infer<typeof exactBytesSchema>;
 export type Table = z.infer<typeof tableSchema>;
 export type DiskLayout = z.infer<typeof diskLayoutSchema>;
 export type FilesystemFacts = z.infer<typeof filesystemFactsSchema>;

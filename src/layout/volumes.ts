@@ -1,11 +1,11 @@
-import { subtract } from '../bytes/extents.ts';
+import { normalize, subtract } from '../bytes/extents.ts';
 import { dataPartitions, structureClaims } from './check.ts';
 import { sectorsOf, type Geometry } from './fields.ts';
 import type { Table, Volume } from './layout.ts';
 
 /*
  * Boot loaders live in front of the first partition: GRUB within the first MiB, those of small boards
- * up to 16 MiB. Beyond that, room in front of the first partition is unallocated like any other.
+ * up to 16 MiB. Beyond that, room in front of the first partition is a gap like any other.
  */
 const bootSpan = 16 * 1024 * 1024;
 
@@ -13,7 +13,7 @@ const bootSpan = 16 * 1024 * 1024;
  * The volumes a disk carries, without their file systems: `disk1.boot` (sector 0 whole and the sectors
  * in front of the first partition that hold no table structure), `disk1.part1`, … or, on a disk
  * without a table, `disk1.whole`. Segments are sectors of the disk; together with the table structures
- * and what is unallocated they make up the disk. Names are unique on the disk.
+ * and the gaps (`gapsOf`) they make up the disk. Names are unique on the disk.
  */
 export function volumesOf(table: Table, diskId: string, geometry: Geometry): Volume[] {
   const sectors = sectorsOf(geometry);
@@ -41,6 +41,24 @@ export function volumesOf(table: Table, diskId: string, geometry: Geometry): Vol
     }),
   );
   return nameVolumes([boot, ...parts]);
+}
+
+/**
+ * The runs of sectors of a disk that lie in none of `volumes` and no structure of its table, each as a
+ * volume: `disk1.gap1`, … in the order of the disk.
+ */
+export function gapsOf(disk: {
+  readonly id: string;
+  readonly table: Table;
+  readonly geometry: Geometry;
+  readonly volumes: readonly Volume[];
+}): Volume[] {
+  const { id, table, geometry, volumes } = disk;
+  const segments = volumes.flatMap((volume) => volume.segments).filter((segment) => segment.disk === id);
+  const taken = normalize([...structureClaims(table, geometry), ...segments]);
+  return subtract([{ start: 0, length: sectorsOf(geometry) }], taken).map(({ start, length }, index) =>
+    skeleton({ id: `${id}.gap${index + 1}`, kind: 'gap', segments: [[start, length]], disk: id }),
+  );
 }
 
 function bootSegments(table: Table, geometry: Geometry): [number, number][] {

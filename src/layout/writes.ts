@@ -1,5 +1,6 @@
 import { RemetalError } from '../errors/index.ts';
 import { backupSectors, contradiction, isExtended } from './check.ts';
+import { carriedOver, isExact, withoutExact } from './exact.ts';
 import { sectorsOf, type Geometry } from './fields.ts';
 import { encodeEntries, encodeHeader, entrySectors, type GptHeader } from './gpt-structures.ts';
 import type { GptTable, MbrPartition, MbrTable, Table } from './layout.ts';
@@ -25,9 +26,12 @@ export interface TableWrite {
 /**
  * The table as it stands on a disk of `geometry`: the last usable sector recomputed, a plain
  * protective record stretched to the disk. The record of a hybrid boot record, and one that already
- * claims the greatest length, stay as they are.
+ * claims the greatest length, stay as they are. A table that knows its exact bytes stays whole on a disk
+ * of the size it was read from and forgets them on any other.
  */
-export function fitTable<T extends Table>(table: T, geometry: Geometry): T {
+export function fitTable<T extends Table>(from: T, geometry: Geometry): T {
+  if (isExact(from, geometry)) return from;
+  const table = withoutExact(from);
   if (table.kind !== 'gpt') return table;
   const sectors = sectorsOf(geometry);
   return {
@@ -66,7 +70,13 @@ export function tableWrites(table: Table, geometry: Geometry): TableWrite[] {
       facts: { size: geometry.size, sectorSize: geometry.sectorSize },
     });
   }
-  return fitted.kind === 'gpt' ? gptWrites(fitted, geometry) : mbrWrites(fitted, geometry);
+  const writes = fitted.kind === 'gpt' ? gptWrites(fitted, geometry) : mbrWrites(fitted, geometry);
+  if (!isExact(fitted, geometry)) return writes;
+  const { exact } = fitted;
+  return writes.map((write) => ({
+    ...write,
+    bytes: carriedOver(exact, write.offset, write.bytes.length),
+  }));
 }
 
 function gptWrites(table: GptTable, geometry: Geometry): TableWrite[] {

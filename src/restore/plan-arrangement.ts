@@ -4,9 +4,11 @@ import {
   contradiction,
   dataPartitions,
   fitTable,
+  isExact,
   isExtended,
   sectorsOf,
   structureClaims,
+  withoutExact,
   type DiskLayout,
   type Geometry,
   type Table,
@@ -22,6 +24,8 @@ export interface Arrangement {
   /** Where the volumes' segments on this disk begin now, by where they began. */
   readonly moved: (start: number) => number;
   readonly grown: { readonly volume: Volume; readonly start: number; readonly count: number } | null;
+  /** Whether what lay between the partitions of the source (its `gap` volumes) has its place here. */
+  readonly gaps: boolean;
   readonly notices: PlanNotice[];
 }
 
@@ -81,8 +85,9 @@ export function neededSectors(
  * @throws `target-too-small` with the sectors that are missing, `grow-impossible`, `layout-damaged`
  *   when the set's table contradicts itself.
  */
-export function arrange(input: ArrangementInput): Arrangement {
-  const { disk, target } = input;
+export function arrange(request: ArrangementInput): Arrangement {
+  const { disk, target } = request;
+  const input = { ...request, volumes: request.volumes.filter((volume) => volume.kind !== 'gap') };
   const wrong = contradiction(disk.table, disk.identity, { backup: false });
   if (wrong !== null) {
     throw new RemetalError(
@@ -114,9 +119,25 @@ export function arrange(input: ArrangementInput): Arrangement {
         message: `${growing.name} keeps its size: the target of ${disk.id} has less than 1 MiB to spare.`,
       });
     }
-    return { table: fitTable(disk.table, target), moved: (start) => start, grown: null, notices };
+    const table = fitTable(disk.table, target);
+    const gaps = isExact(table, target);
+    if (!gaps) notices.push(...gapsLost(request));
+    return { table, moved: (start) => start, grown: null, gaps, notices };
   }
-  return growBy({ input, growing, extra, notices });
+  return growBy({ input, growing, extra, notices: [...notices, ...gapsLost(request)] });
+}
+
+/* Whose start and length would mean something else on another disk, or between other partitions. */
+function gapsLost({ disk, volumes, selected }: ArrangementInput): PlanNotice[] {
+  const gaps = volumes.filter((volume) => volume.kind === 'gap' && selected.has(volume.id));
+  if (gaps.length === 0) return [];
+  return [
+    {
+      level: 'info',
+      code: 'gaps-left-out',
+      message: `What ${disk.id} held in no partition stays out: that comes back only on a disk of the same size with nothing grown.`,
+    },
+  ];
 }
 
 function usableEnd(table: Table, target: Geometry): number {
@@ -231,7 +252,7 @@ function growBy(facts: {
   const at = startOf(growing);
   const shift = (start: number): number => (start > at ? start + extra : start);
   const count = growing.segments[0]!.length + extra;
-  const table = fitTable(stretch(disk.table, at, extra), target);
+  const table = fitTable(stretch(withoutExact(disk.table), at, extra), target);
   const wrong = contradiction(table, target, { backup: true });
   if (wrong !== null) {
     throw new RemetalError('grow-impossible', `${growing.name} cannot grow: ${wrong}`, {
@@ -251,7 +272,7 @@ function growBy(facts: {
       message: `${movedUp.length === 1 ? 'Partition' : 'Partitions'} ${movedUp.map((partition) => partition.number).join(', ')} of ${disk.id} move up by ${extra} sectors.`,
     });
   }
-  return { table, moved: shift, grown: { volume: growing, start: at, count }, notices };
+  return { table, moved: shift, grown: { volume: growing, start: at, count }, gaps: false, notices };
 }
 
 /** The table with the partition at `at` longer by `extra` and all behind it moved up. */

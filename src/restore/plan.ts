@@ -155,7 +155,11 @@ function assemble(solved: Solved): Plan {
 /** The chosen volumes in the order in which the set holds them, so that one pass over the medium serves. */
 function orderedVolumes({ input, selected, journeys }: Solved): Volume[] {
   const chosen = input.layout.volumes.filter(
-    (volume) => selected.has(volume.id) && journeys.some((journey) => lies(volume, journey.disk)),
+    (volume) =>
+      selected.has(volume.id) &&
+      journeys.some(
+        (journey) => lies(volume, journey.disk) && (volume.kind !== 'gap' || journey.arrangement.gaps),
+      ),
   );
   const place = new Map(input.maps.map((map, index) => [map.volume, index]));
   return chosen.toSorted((a, b) => place.get(a.id)! - place.get(b.id)!);
@@ -263,7 +267,7 @@ function efiSteps({ disk, volumes, arrangement }: Journey, { input, selected }: 
 function leftEmpty(journeys: readonly Journey[], selected: ReadonlySet<string>): PlanNotice[] {
   const volumes = journeys.flatMap((journey) => journey.volumes);
   return volumes
-    .filter((volume) => !selected.has(volume.id))
+    .filter((volume) => volume.kind !== 'gap' && !selected.has(volume.id))
     .map((volume) => ({
       level: 'warning',
       code: 'volume-left-empty',

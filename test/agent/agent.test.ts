@@ -162,6 +162,23 @@ test('a set that does not appear is waited for, then an error', async (t) => {
 });
 
 needs(
+  'a target that does not appear is waited for, and each disk told of once',
+  async (t: ExecutionContext) => {
+    const { source, medium } = await scene(t);
+    const console = fakeConsole({ action: 'Restart' });
+    const machine = fakeMachine({
+      answers: restoreAnswers('/x', 'wait: 30\nonFailure: poweroff\n'),
+      disks: [source],
+      media: [fakeMedium(medium)],
+    });
+    t.is(await runAgent(worldOf(console, machine)), 'poweroff');
+    t.is(console.fact('waiting', 'for'), 'disks');
+    t.is(console.fact('error', 'code'), 'target-not-found');
+    t.is(console.names().filter((name) => name === 'disk').length, 1);
+  },
+);
+
+needs(
   'a disk with data that nobody released, the boot medium and a wrong pin are refused',
   async (t: ExecutionContext) => {
     const { source, medium, target } = await scene(t);

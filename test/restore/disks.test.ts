@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { openSet, type SetReader } from '../../src/archive/index.ts';
@@ -17,6 +17,7 @@ import { attachLoop, run } from '../../src/system/index.ts';
 import { requiresRoot } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { alone, diskImage, emptyFile, fill, tool, treeOf, type MadeImage } from './images.ts';
+import { noise } from './sets.ts';
 
 const MiB = 1024 * 1024;
 
@@ -25,7 +26,7 @@ interface Stored {
   readonly set: string;
 }
 
-async function backUp(image: string, sectorSize = 512): Promise<Stored> {
+async function backUp(image: string, sectorSize = 512, allSectors = false): Promise<Stored> {
   const medium = memoryMedium();
   const device = await openDisk(image, { sectorSize });
   const { set } = await backup({
@@ -34,7 +35,7 @@ async function backUp(image: string, sectorSize = 512): Promise<Stored> {
     machine: { hostname: 'web1', firmware: null, vendor: null, product: null, serial: null },
     name: 'web1',
     note: '',
-    allSectors: false,
+    allSectors,
     onReadError: 'stop',
     level: 1,
     now: new Date('2031-02-03T04:05:06Z'),
@@ -316,3 +317,66 @@ requiresRoot(...tools)('a damaged record costs its files, which are named', asyn
     return Promise.resolve();
   });
 });
+
+/** Puts bytes that are no zeros in every sector that lies in no partition, and in unused bytes of the table. */
+function litter(path: string, runs: readonly { readonly at: number; readonly length: number }[]): void {
+  const bytes = readFileSync(path);
+  for (const { at, length } of runs) noise(length, at).copy(bytes, at < 0 ? bytes.length + at : at);
+  writeFileSync(path, bytes);
+}
+
+const swapBehind = [server[1], { ...server[2], type: '82' }];
+/* What sfdisk writes there is zeros: behind the boot code, between and behind the partitions, in unused entries. */
+const exactly = [
+  {
+    label: 'dos',
+    parts: swapBehind,
+    runs: [
+      { at: 300, length: 100 },
+      { at: 40 * 512, length: 9000 },
+      { at: 50 * MiB, length: 14 * MiB },
+    ],
+  },
+  {
+    label: 'gpt',
+    parts: [server[1], server[2]],
+    runs: [
+      { at: 600, length: 424 },
+      { at: 40 * 512, length: 9000 },
+      { at: 50 * MiB, length: 13 * MiB },
+      { at: -400, length: 400 },
+    ],
+  },
+] as const;
+
+requiresRoot(...tools)(
+  'every sector on demand: an equal disk ends in the very same bytes, a larger one is laid out anew',
+  async (t: ExecutionContext) => {
+    for (const { label, parts, runs } of exactly) {
+      const folder = temporary(t);
+      const image = diskImage(folder, { label, size: 64, parts });
+      litter(image.path, runs);
+      const source = readFileSync(image.path);
+      const stored = await backUp(image.path, 512, true);
+      const equal = emptyFile(join(folder, 'equal.img'), 64 * MiB);
+      const { report } = await restore(stored, { path: equal });
+      t.true(report.verified);
+      t.true(readFileSync(equal).equals(source), `${label}: equal to the last byte`);
+
+      const larger = emptyFile(join(folder, 'larger.img'), 90 * MiB);
+      const { plan: made } = await restore(stored, { path: larger });
+      t.true(made.notices.some(({ code }) => code === 'gaps-left-out'));
+      t.notThrows(() => tool('sfdisk', ['--verify', larger]));
+      await sameTree(t, image, 1, placesOf(made, larger).get('disk1.part1')!);
+
+      const named = emptyFile(join(folder, 'named.img'), 64 * MiB);
+      const grown = await restore(stored, { path: named, wishes: { grow: 'disk1.part1' } });
+      t.true(
+        grown.plan.steps.some(({ kind }) => kind === 'grow'),
+        `${label}: room of the source is taken`,
+      );
+      t.notThrows(() => tool('sfdisk', ['--verify', named]));
+      await sameTree(t, image, 1, placesOf(grown.plan, named).get('disk1.part1')!);
+    }
+  },
+);
