@@ -14,6 +14,7 @@ import {
 } from './places.ts';
 import { encodeTables, tablesInOrder } from './redirections.ts';
 import { encodeRecordsBackup, encodeStamp } from './stamp.ts';
+import { physicalPieces } from './translation.ts';
 import { encodeVolumeTable, entryFault, isVolumeName, type VolumeTableEntry } from './volume-table.ts';
 
 /** Bytes of a NetWare structure and where they go. */
@@ -170,10 +171,11 @@ export function dataPartitionWrites(partition: DataPartition, records: Buffer | 
       copyOf: `${kind} table ${index + 1}`,
     }));
   });
-  const volumeTable = volumeTableWrites(table.entries, partition.tablePlace).map((write) => ({
-    ...write,
-    offset: write.offset + hotfix.hotfixSectors * sectorSize,
-  }));
+  const mapping = { hotfixSectors: hotfix.hotfixSectors, moved: redirections.moved };
+  const volumeTable = volumeTableWrites(table.entries, partition.tablePlace).map((write) => {
+    const [piece] = physicalPieces(mapping, write.offset / sectorSize, 1);
+    return { ...write, offset: piece!.physical * sectorSize };
+  });
   return [
     ...tables,
     ...volumeTable,

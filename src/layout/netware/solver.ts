@@ -105,7 +105,7 @@ function tooSmall(
   return new RemetalError(
     'target-too-small',
     short > 0
-      ? `${where} have no room for ${without.join(', ')}: ${missingSectors} sectors (${missingSectors * 512} bytes) are missing`
+      ? `No room on ${where} for ${without.join(', ')}: ${missingSectors} sectors (${missingSectors * 512} bytes) are missing`
       : `${without.join(', ')} would need more segments than a partition (8) or a volume (32) can have; ${missingSectors} sectors found no place`,
     {
       hint:

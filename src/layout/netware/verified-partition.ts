@@ -117,7 +117,7 @@ export function verifiedPartition(
     const earlier = redirections.moved.find((redirection) => redirection.logical === first);
     const { content, lost: unread } = await salvage(first);
     const bad = await badSectors(source, start);
-    // Bad now reads as good by chance: what fails as a whole and not by sectors fails at its first one.
+    // A run that fails as a whole and in none of its sectors is told by its first one.
     if (bad.length === 0) bad.push(locate(start));
     source.copy(content, (start - first) * sectorSize);
     let lost = unread | (earlier?.lost ?? 0);
