@@ -34,6 +34,7 @@ export const answersSchema = z.strictObject({
       name: z.string().min(1).default('server'),
       note: z.string().default(''),
       allSectors: z.boolean().default(false),
+      keepDeleted: z.boolean().default(false),
       onReadError: z.enum(['stop', 'skip']).default('stop'),
       level: z.number().int().min(0).max(19).default(1),
       partSize: z.union([z.number().int().positive(), z.string()]).optional(),

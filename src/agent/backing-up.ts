@@ -97,6 +97,7 @@ export async function imageOnto(world: AgentWorld, job: Imaging): Promise<RunOut
           name: manner.name,
           note: manner.note,
           allSectors: manner.allSectors,
+          keepDeleted: manner.keepDeleted,
           onReadError: manner.onReadError,
           level: manner.level,
           now: machine.now(),

@@ -20,6 +20,8 @@ export interface BackupRequest {
   readonly note: string;
   /** Take every sector, whatever the used maps say. */
   readonly allSectors: boolean;
+  /** Keep the blocks of deleted files that the file system still knows (NetWare). False by default. */
+  readonly keepDeleted?: boolean;
   /** `stop` throws `disk-read-failed`; `skip` stores zeros for the sectors and lists them. */
   readonly onReadError: 'stop' | 'skip';
   /** zstd level, 1 by default; 0 stores plain. */

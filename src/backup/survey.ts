@@ -16,6 +16,7 @@ import type { LeftOut } from '../archive/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, SourceDisk } from './request.ts';
+import { findNetware, type FoundNetware } from './netware.ts';
 import { mapVolume, type MappedVolume } from './volume-map.ts';
 
 /** A volume about to be imaged. */
@@ -123,6 +124,41 @@ function unallocated({ layout, source, gaps }: FoundDisk): LeftOut[] {
   return [{ volume: null, bytes: sectors * source.device.sectorSize, reason: 'unallocated', detail }];
 }
 
+interface BareVolume {
+  readonly volume: Volume;
+  readonly device: BlockDevice;
+  readonly filesystemOf: () => Promise<FileSystem | null>;
+}
+
+/** Every volume in the order of the set: disk by disk, then those of NetWare, which lie across disks. */
+function bareVolumes(found: readonly FoundDisk[], netware: FoundNetware | null, tell: Tell): BareVolume[] {
+  const devices = new Map(found.map(({ layout, source }) => [layout.id, source.device]));
+  const plain = found
+    .flatMap((disk) => disk.volumes)
+    .filter(({ id }) => netware?.covered.has(id) !== true)
+    .map((volume): BareVolume => {
+      const device = deviceOf(volume, devices);
+      return { volume, device, filesystemOf: () => filesystemOf(volume, device, tell) };
+    });
+  const segmented = (netware?.volumes ?? []).map(({ volume, device, open }): BareVolume => ({
+    volume,
+    device,
+    filesystemOf: open,
+  }));
+  return [...plain, ...segmented];
+}
+
+async function netwareOf(
+  found: readonly FoundDisk[],
+  { keepDeleted = false }: BackupRequest,
+  tell: Tell,
+): Promise<FoundNetware> {
+  return await findNetware(
+    found.map(({ layout, source }) => ({ id: layout.id, device: source.device, table: layout.table })),
+    { tell, keepDeleted },
+  );
+}
+
 /**
  * Looks at everything that is to be imaged without reading its data: tables, volumes, file systems
  * and their used maps. Throws `layout-damaged`, `disk-read-failed`, `disk-gone`, `interrupted`.
@@ -132,11 +168,11 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
   for (const [index, source] of request.disks.entries()) {
     found.push(await findDisk(source, `disk${index + 1}`, request, tell));
   }
-  const devices = new Map(found.map(({ layout, source }) => [layout.id, source.device]));
-  const bare = found.flatMap((disk) => disk.volumes);
+  const netware = request.allSectors ? null : await netwareOf(found, request, tell);
+  const bare = bareVolumes(found, netware, tell);
   const open: { device: BlockDevice; filesystem: FileSystem | null }[] = [];
   const described: Volume[] = [];
-  for (const [index, volume] of bare.entries()) {
+  for (const [index, { volume, device, filesystemOf: read }] of bare.entries()) {
     throwIfStopped(request.signal);
     request.reporter.progress({
       phase: 'survey',
@@ -144,8 +180,7 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
       doneBytes: index,
       totalBytes: bare.length,
     });
-    const device = deviceOf(volume, devices);
-    const filesystem = await filesystemOf(volume, device, tell);
+    const filesystem = await read();
     open.push({ device, filesystem });
     described.push({ ...volume, filesystem: filesystem?.facts ?? null });
   }
@@ -171,8 +206,9 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
       machine: request.machine,
       disks: found.map(({ layout }) => layout),
       volumes: named,
+      ...(netware?.record == null ? {} : { netware: netware.record }),
     },
     volumes,
-    leftOut: request.allSectors ? [] : found.flatMap(unallocated),
+    leftOut: request.allSectors ? [] : [...found.flatMap(unallocated), ...(netware?.leftOut ?? [])],
   };
 }

@@ -17,6 +17,7 @@ export const backupVerb: Verb = (program, act) => {
     .option('--name <name>', 'what the machine is called; the host name when absent')
     .option('--note <text>', 'a line that is kept in the set', '')
     .option('--all-sectors', 'take every sector, whatever the file systems say is free')
+    .option('--keep-deleted', 'keep deleted files that can still be salvaged (NetWare)')
     .addOption(
       new Option('--on-read-error <what>', 'what to do at sectors that cannot be read')
         .choices(['stop', 'skip'])
@@ -42,6 +43,7 @@ interface BackupOptions {
   readonly name?: string;
   readonly note: string;
   readonly allSectors?: boolean;
+  readonly keepDeleted?: boolean;
   readonly onReadError: 'stop' | 'skip';
   readonly level: number;
   readonly partSize?: number;
@@ -68,6 +70,7 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
         name: options.name ?? hostname(),
         note: options.note,
         allSectors: options.allSectors === true,
+        keepDeleted: options.keepDeleted === true,
         onReadError: options.onReadError,
         level: options.level,
         now: new Date(),

@@ -79,11 +79,15 @@ function diskLines(set: SetReader, disk: DiskLayout): string[] {
 }
 
 /** What stands where a volume has no file system. */
-const kindNames = { boot: 'boot code', gap: 'gap', partition: '-', whole: '-' } as const;
+const kindNames = { boot: 'boot code', gap: 'gap', netware: 'netware', partition: '-', whole: '-' } as const;
 
 function volumeRow(set: SetReader, volume: Volume, disk: DiskLayout): string[] {
   const totals = set.totals?.volumes.find((entry) => entry.volume === volume.id);
+  const places = new Set(volume.segments.map(({ disk: id }) => id));
   const remarks = [
+    volume.segments.length > 1 && volume.kind === 'netware'
+      ? `${volume.segments.length} segments on ${[...places].join(', ')}`
+      : null,
     totals?.wholeBecause ?? null,
     (totals?.unreadable.length ?? 0) > 0
       ? `${formatBytes(total(totals!.unreadable))} could not be read`

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { diskIdentitySchema } from '../disk/identity.ts';
+import { netwareSchema } from './netware/record.ts';
 
 /**
  * The layout record: the description of a machine's disks, partitions, layers and volumes, as a
@@ -94,17 +95,21 @@ export const filesystemFactsSchema = z.object({
 });
 
 export const volumeSchema = z.object({
-  /** Stable inside the set: `disk1.part2`, `disk1.boot`, `disk1.whole`, `disk1.gap1`. */
+  /** Stable inside the set: `disk1.part2`, `disk1.boot`, `disk1.whole`, `disk1.gap1`, `netware.SYS`. */
   id: z.string(),
   /** What a person calls it: the file system label, else the partition name, else the id; unique. */
   name: z.string(),
   /**
    * `partition`, `whole` (a disk without a table), `boot` (the sectors before the first partition
-   * and outside any table structure: boot code and the gap where a boot loader lives) or `gap` (a run
-   * of sectors in none of these and no table structure; only where every sector was asked for).
+   * and outside any table structure: boot code and the gap where a boot loader lives), `gap` (a run
+   * of sectors in none of these and no table structure; only where every sector was asked for) or
+   * `netware` (a volume of segments of NetWare data partitions).
    */
-  kind: z.enum(['partition', 'whole', 'boot', 'gap']),
-  /** In order; one member for a plain partition, several for volumes that span. */
+  kind: z.enum(['partition', 'whole', 'boot', 'gap', 'netware']),
+  /**
+   * In order; one member for a plain partition, several for volumes that span. Those of a `netware` volume
+   * are where its sectors belong; units that were moved to the hotfix area lay elsewhere.
+   */
   segments: z.array(z.object({ disk: z.string(), start: sector, length: sector })).min(1),
   partition: z.number().int().positive().nullable(),
   filesystem: filesystemFactsSchema.nullable(),
@@ -122,6 +127,8 @@ export const layoutSchema = z.object({
   }),
   disks: z.array(diskLayoutSchema).min(1),
   volumes: z.array(volumeSchema),
+  /** Data partitions and volumes of NetWare, where there are any; their volumes are in `volumes` too. */
+  netware: netwareSchema.optional(),
 });
 
 export type GptPartition = z.infer<typeof gptPartitionSchema>;

@@ -32,6 +32,7 @@ async function scene(t: ExecutionContext): Promise<{ source: string; medium: str
     name: 'web1',
     note: '',
     allSectors: false,
+    keepDeleted: false,
     onReadError: 'stop',
     level: 1,
     now: new Date(0),
