@@ -85,7 +85,7 @@ export async function readNetware(disks: readonly NetwareDisk[]): Promise<Netwar
       try {
         const read = await readDataPartition(device);
         partitions.push({ ...where, start, length, device, partition: read.partition });
-        notices.push(...read.notices);
+        notices.push(...read.notices.map((notice) => about(notice, where)));
       } catch (error) {
         if (!isCoded(error, 'netware-unknown', 'layout-damaged', 'layout-sector-size')) throw error;
         refused.push({ ...where, error });
@@ -118,6 +118,12 @@ export async function readNetware(disks: readonly NetwareDisk[]): Promise<Netwar
     broken: assembled.broken,
     notices: [...notices, ...mirrors.notices, ...assembled.notices],
   };
+}
+
+/** A notice with the name of the partition it is about. */
+function about(notice: NetwareNotice, where: { disk: string; number: number; name: string }): NetwareNotice {
+  const facts = { ...notice.facts, disk: where.disk, partition: where.number };
+  return { ...notice, message: `${where.name}: ${notice.message}`, facts };
 }
 
 /**

@@ -63,25 +63,35 @@ export function planFatExtension(growth: FatGrowth): FatExtension {
   const perBlock = blockSize / entrySize;
   const blocks = segments.reduce((end, segment) => Math.max(end, segment.firstBlock + segment.blocks), 0);
   checkFat(growth, perBlock);
-  const added = { primary: [] as number[], mirror: [] as number[] };
+  const chains = { primary: [...primary], mirror: [...mirror] };
   for (const room of newRooms(growth)) {
-    const have = primary.length + added.primary.length;
-    const needed = Math.ceil((room.start + room.length) / perBlock) - have;
+    const needed = Math.ceil((room.start + room.length) / perBlock) - chains.primary.length;
     if (needed < 1) continue;
-    const placed = placeRuns(room, needed, runBytes / blockSize);
-    added.primary.push(...placed.primary);
-    added.mirror.push(...placed.mirror);
+    const placed =
+      placeRuns(room, needed, runBytes / blockSize) ??
+      placeInFree(growth, needed, Math.max(chains.primary.at(-1)!, chains.mirror.at(-1)!));
+    if (placed === null) {
+      throw new RemetalError(
+        'grow-impossible',
+        `A run of ${room.length} new blocks is too small for the ${2 * needed} FAT blocks it needs, and the volume is full`,
+        {
+          hint: 'Leave the volume as large as it was, or give it more room.',
+          facts: { ...room, needed: 2 * needed },
+        },
+      );
+    }
+    chains.primary = chains.primary.concat(placed.primary);
+    chains.mirror = chains.mirror.concat(placed.mirror);
   }
-  checkBootstrap(primary.length, added, perBlock);
-  const entries = [...chainEntries(added.primary, primary), ...chainEntries(added.mirror, mirror)];
-  const links = (entry: { block: number }): number =>
-    primary.includes(entry.block) || mirror.includes(entry.block) ? 1 : 0;
+  const before = primary.length;
+  checkBootstrap(before, chains, perBlock);
+  const entries = [...chainEntries(chains.primary, before), ...chainEntries(chains.mirror, before)];
+  const links = (entry: FatEntry): number => (entry.index === before - 1 ? 1 : 0);
   return {
     blockSize,
     blocks,
-    primary: [...primary, ...added.primary],
-    mirror: [...mirror, ...added.mirror],
-    before: primary.length,
+    ...chains,
+    before,
     entries: entries.toSorted((a, b) => links(a) - links(b)),
   };
 }
@@ -120,22 +130,13 @@ function newRooms({ oldBlocks, segments }: FatGrowth): { start: number; length: 
   });
 }
 
-/** `count` blocks for each copy from the start of a room, in alternating runs of `run` blocks where there is room for that. */
+/** `count` blocks for each copy from the start of a room, in alternating runs of `run` blocks where there is room for that; null where the room is too small. */
 function placeRuns(
   room: { readonly start: number; readonly length: number },
   count: number,
   run: number,
-): { primary: number[]; mirror: number[] } {
-  if (2 * count > room.length) {
-    throw new RemetalError(
-      'grow-impossible',
-      `A run of ${room.length} new blocks is too small for the ${2 * count} FAT blocks it needs`,
-      {
-        hint: 'Leave the volume as large as it was, or give it more room.',
-        facts: { ...room, needed: 2 * count },
-      },
-    );
-  }
+): { primary: number[]; mirror: number[] } | null {
+  if (2 * count > room.length) return null;
   const full = Math.floor((count - 1) / run);
   const reach = full * 2 * run + run + (count - full * run);
   const step = reach <= room.length ? run : count;
@@ -144,14 +145,29 @@ function placeRuns(
   return { primary, mirror: primary.map((block) => block + step) };
 }
 
+/** `count` blocks for each copy among the free ones behind block `after`, the last there are; null where there are too few. */
+function placeInFree(
+  growth: FatGrowth,
+  count: number,
+  after: number,
+): { primary: number[]; mirror: number[] } | null {
+  const free: number[] = [];
+  for (let block = growth.oldBlocks - 1; block > after && free.length < 2 * count; block--) {
+    const { index, next } = growth.entry(block);
+    if (index === 0 && next === 0) free.unshift(block);
+  }
+  if (free.length < 2 * count) return null;
+  return { primary: free.slice(0, count), mirror: free.slice(count) };
+}
+
 /* A reader follows the chain with what it has read so far: the entry of each FAT block must lie in an earlier one or in itself. */
 function checkBootstrap(
   before: number,
-  added: { readonly primary: readonly number[]; readonly mirror: readonly number[] },
+  chains: { readonly primary: readonly number[]; readonly mirror: readonly number[] },
   perBlock: number,
 ): void {
-  for (const chain of [added.primary, added.mirror]) {
-    const ahead = chain.findIndex((block, index) => Math.floor(block / perBlock) > before + index);
+  for (const chain of [chains.primary, chains.mirror]) {
+    const ahead = chain.findIndex((block, index) => index >= before && Math.floor(block / perBlock) > index);
     if (ahead >= 0) {
       throw new RemetalError(
         'grow-impossible',
@@ -165,13 +181,13 @@ function checkBootstrap(
   }
 }
 
-function chainEntries(added: readonly number[], chain: readonly number[]): (FatEntry & { block: number })[] {
-  const last = chain.at(-1);
-  if (last === undefined || added.length === 0) return [];
-  return [last, ...added].map((block, position) => ({
+/** The entries of the blocks behind the first `before`, and of the one that links to them; none where there are none. */
+function chainEntries(chain: readonly number[], before: number): (FatEntry & { block: number })[] {
+  if (chain.length === before) return [];
+  return chain.slice(before - 1).map((block, position) => ({
     block,
-    index: chain.length - 1 + position,
-    next: added[position] ?? endOfChain,
+    index: before - 1 + position,
+    next: chain[before + position] ?? endOfChain,
   }));
 }
 

@@ -29,9 +29,9 @@ export interface HotfixHeader {
   readonly tables: readonly TableGroup[];
 }
 
-/** Units of 8 sectors in a hotfix area. */
+/** Units of 8 sectors of a hotfix area that its tables can speak for; what is beyond is never used. */
 export function unitsIn(hotfixSectors: number): number {
-  return Math.floor(hotfixSectors / unitSectors);
+  return Math.min(Math.floor(hotfixSectors / unitSectors), mostTableGroups * unitsOfTable);
 }
 
 /** Groups of tables that speak for a hotfix area. */
@@ -72,6 +72,10 @@ export function parseHotfixHeader(sector: Buffer, partitionSectors: number): Par
     }
     tables.push({ redirection, badBits });
   }
+  const crossed = crossingTable(tables);
+  if (crossed !== null) {
+    return { fault: `places a table at sector ${crossed}, over another or over a header`, stamped: true };
+  }
   return {
     value: {
       id: sector.readUInt32LE(8),
@@ -96,13 +100,28 @@ function headerFault(found: {
   if (hotfixSectors < headerPlaces.at(-1)! + 2) {
     return `claims a hotfix area of ${hotfixSectors} sectors, too small for its own headers`;
   }
-  if (groupsFor(hotfixSectors) > mostTableGroups) {
-    return `claims a hotfix area of ${hotfixSectors} sectors, more than its tables can speak for`;
-  }
   if (hotfixSectors + dataSectors > partitionSectors) {
     return `claims ${hotfixSectors} + ${dataSectors} sectors of a partition of ${partitionSectors}`;
   }
   return null;
+}
+
+/*
+ * The sector of a table that lies over a header or another table, or null: to enter a redirection there
+ * would destroy what it lies over. Both copies at one place are one copy, and no danger.
+ */
+function crossingTable(tables: readonly TableGroup[]): number | null {
+  const pointers = tables.flatMap(({ redirection, badBits }) => [
+    ...new Set(redirection),
+    ...new Set(badBits),
+  ]);
+  const sorted = pointers.toSorted((a, b) => a - b);
+  const crossed = sorted.find((pointer, index) => {
+    const end = pointer + unitSectors;
+    const overNext = (sorted[index + 1] ?? Infinity) < end;
+    return overNext || headerPlaces.some((place) => place + 2 > pointer && place < end);
+  });
+  return crossed ?? null;
 }
 
 /** A copy of the HOTFIX00 header. Throws `field-range`. */

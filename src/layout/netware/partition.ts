@@ -28,7 +28,7 @@ export interface DataPartition {
   readonly tablePlace: number;
 }
 
-/** A partition and what a person should know about how it was read. */
+/** A partition and what a person should know about how it was read; the notices leave it to the caller to name the partition. */
 export interface ReadPartition {
   readonly partition: DataPartition;
   readonly notices: NetwareNotice[];
@@ -139,7 +139,7 @@ async function readMirror(
     notices: [
       warning(
         'netware-mirror',
-        `${device.name} has no mirror header that can be believed (${why}); it is taken as not mirrored.`,
+        `No mirror header can be believed (${why}); the partition is taken as not mirrored.`,
         { why },
       ),
     ],
@@ -171,7 +171,7 @@ async function readVolumeTable(
   const place = patentTablePlaces[0]!;
   const notice = remark(
     'netware-table-place',
-    `${logical.name} keeps its volume table at logical sector ${place}, not at ${tablePlaces[0]}.`,
+    `The volume table lies at logical sector ${place}, not at ${tablePlaces[0]}.`,
     { place },
   );
   return { ...patent.elected, notices: [notice, ...patent.elected.notices], place };
@@ -183,17 +183,14 @@ async function readStamp(
 ): Promise<{ value: PartitionStamp | null; notices: NetwareNotice[] }> {
   const sector = await readSectors(device, 0, 1);
   if (sector === null) {
-    const unread = warning(
-      'netware-stamp',
-      `Sector 0 of ${device.name}, which may hold a stamp, cannot be read.`,
-    );
+    const unread = warning('netware-stamp', 'Sector 0, which may hold a stamp, cannot be read.');
     return { value: null, notices: [unread] };
   }
   const value = parseStamp(sector);
   if (value === null || value.sectors === sectors) return { value, notices: [] };
   const differs = remark(
     'netware-stamp',
-    `${device.name} was stamped with ${value.sectors} sectors and has ${sectors}.`,
+    `The partition was stamped with ${value.sectors} sectors and has ${sectors}.`,
     { stamped: value.sectors, sectors },
   );
   return { value, notices: [differs] };

@@ -221,6 +221,15 @@ async function settleBadBits(context: Context, group: number, tables: TableGroup
     );
   }
   const sound = copies.filter((copy) => copy !== null && copy.every(isBadBits));
+  if (sound.length === 0) {
+    notices.push(
+      warning(
+        'netware-copy-damaged',
+        `No copy of bad-bits table ${group + 1} is sound; which sectors were lost when they were moved is not known.`,
+        { what: 'bad-bits table', group },
+      ),
+    );
+  }
   return Array.from({ length: unitsOfTable }, (_, index) =>
     sound.reduce((bits, copy) => {
       const entry = copy?.[index] ?? 0;

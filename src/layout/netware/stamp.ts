@@ -17,9 +17,9 @@ export interface PartitionStamp {
   readonly created: number;
 }
 
-/** The stamp, or null where the sector carries none (3.x). */
+/** The stamp, or null where the sector carries none (3.x). Known by its text, as TestDisk knows it. */
 export function parseStamp(sector: Buffer): PartitionStamp | null {
-  const signed = sector.toString('latin1', 1, 13) === stampText && sector.readUInt32LE(16) === stampType;
+  const signed = sector.toString('latin1', 1, 13) === stampText;
   return signed ? { sectors: sector.readUInt32LE(20), created: sector.readUInt32LE(24) } : null;
 }
 

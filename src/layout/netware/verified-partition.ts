@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../../disk/block-device.ts';
+import { alignedBuffer } from '../../disk/buffers.ts';
 import { checkRange } from '../../disk/range.ts';
 import { isCoded, RemetalError } from '../../errors/index.ts';
 import { logicalPartition, requireSectors, sectorsOfUnit } from './logical-partition.ts';
@@ -64,6 +65,9 @@ export function verifiedPartition(
   const mapping = { ...hotfix, moved: redirections.moved };
   const logical = logicalPartition(device, mapping, name);
   const moves: MovedUnit[] = [];
+  const scratch = alignedBuffer(stretch);
+  const put = (bytes: Buffer, sector: number): Promise<boolean> =>
+    writtenWell(device, bytes, sector * sectorSize, scratch);
 
   const locate = (sector: number): number => physicalPieces(mapping, sector, 1)[0]!.physical;
 
@@ -73,7 +77,7 @@ export function verifiedPartition(
       const bytes = encodeTables(next, group);
       let held = false;
       for (const { sector, kind } of tablesInOrder(hotfix.tables[group]!)) {
-        const good = await writtenWell(device, bytes[kind], sector * sectorSize);
+        const good = await put(bytes[kind], sector);
         if (good && kind === 'redirection') held = true;
       }
       if (!held) throw tablesFailed(device, group);
@@ -104,7 +108,7 @@ export function verifiedPartition(
     const bad: number[] = [];
     for (let at = 0; at < source.length; at += sectorSize) {
       const physical = locate(start + at / sectorSize);
-      const good = await writtenWell(device, source.subarray(at, at + sectorSize), physical * sectorSize);
+      const good = await put(source.subarray(at, at + sectorSize), physical);
       if (!good) bad.push(physical);
     }
     return bad;
@@ -141,7 +145,7 @@ export function verifiedPartition(
   const takeSpare = async (content: Buffer, unusable: Set<number>): Promise<number | null> => {
     for (const spare of freeSpares(redirections, hotfix)) {
       if (unusable.has(spare)) continue;
-      if (await writtenWell(device, content, spare * unitSize)) return spare;
+      if (await put(content, spare * unitSectors)) return spare;
       unusable.add(spare);
     }
     return null;
@@ -153,7 +157,7 @@ export function verifiedPartition(
       const sector = start + at / sectorSize;
       const count = Math.min(source.length - at, (unitSectors - (sector % unitSectors)) * sectorSize);
       const part = source.subarray(at, at + count);
-      if (!(await writtenWell(device, part, locate(sector) * sectorSize))) await move(part, sector);
+      if (!(await put(part, locate(sector)))) await move(part, sector);
       at += count;
     }
   };
@@ -165,7 +169,7 @@ export function verifiedPartition(
       for (const piece of physicalPieces(mapping, start, part.length / sectorSize)) {
         const from = (piece.logical - start) * sectorSize;
         const bytes = part.subarray(from, from + piece.sectors * sectorSize);
-        if (!(await writtenWell(device, bytes, piece.physical * sectorSize))) {
+        if (!(await put(bytes, piece.physical))) {
           await writeUnits(bytes, piece.logical);
         }
       }

@@ -190,6 +190,16 @@ function volumeOf(found: readonly Found[], notices: NetwareNotice[]): NetwareVol
       ),
     );
   }
+  const uneven = entries.find((entry) => entry.sync !== first.sync || entry.flags !== first.flags);
+  if (uneven !== undefined) {
+    notices.push(
+      remark(
+        'netware-segments',
+        `Volume ${first.name}: segment ${uneven.position + 1} has other flags or another sync number than the first.`,
+        { volume: first.name, position: uneven.position },
+      ),
+    );
+  }
   return {
     definition: {
       name: first.name,

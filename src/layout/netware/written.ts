@@ -7,11 +7,18 @@ import { sectorSize } from './places.ts';
 /**
  * Writes bytes and reads them back; false when the disk refuses either or says something else.
  * A disk that is gone still throws.
+ *
+ * @param scratch Where to read back to, at least as long as `bytes`.
  */
-export async function writtenWell(device: BlockDevice, bytes: Buffer, offset: number): Promise<boolean> {
+export async function writtenWell(
+  device: BlockDevice,
+  bytes: Buffer,
+  offset: number,
+  scratch: Buffer = Buffer.alloc(bytes.length),
+): Promise<boolean> {
   try {
     await device.write(bytes, offset);
-    const back = Buffer.alloc(bytes.length);
+    const back = scratch.subarray(0, bytes.length);
     await device.read(back, offset);
     return back.equals(bytes);
   } catch (error) {
