@@ -1,10 +1,11 @@
 import type { BlockDevice } from '../../disk/block-device.ts';
 import type { VolumeDefinition } from '../../layout/netware/definition.ts';
 import { tryReadBytes } from '../reading.ts';
-import { betterCopy, differingEntries, plausibleEntries, predecessors, type Disputed } from './fat-choice.ts';
+import { differingEntries, FatDispute, plausibleEntries, type Disputed } from './fat-choice.ts';
 import { endOfChain, FatTable } from './fat.ts';
 import type { Findings } from './findings.ts';
 import type { NetwareGeometry } from './geometry.ts';
+import { counted } from './words.ts';
 
 type Side = 'primary' | 'mirror';
 
@@ -62,7 +63,7 @@ class FatReader {
     const { firstFat, mirrorFat } = definition;
     const primary: Walk = { side: 'primary', at: this.#start('primary', firstFat), blocks: [] };
     const mirror: Walk = { side: 'mirror', at: this.#start('mirror', mirrorFat), blocks: [] };
-    if (firstFat === mirrorFat) {
+    if (firstFat === mirrorFat && mirror.at !== null) {
       mirror.at = null;
       this.#findings.add('fat-pointers', `FAT and mirror FAT both begin at block ${firstFat}.`, { firstFat });
     }
@@ -79,8 +80,8 @@ class FatReader {
     this.#settle(primary, mirror);
     return {
       table: this.#table,
-      primary: primary.blocks,
-      mirror: mirror.blocks,
+      primary: primary.blocks.length === 0 ? [] : (this.#chainFrom(firstFat) ?? primary.blocks),
+      mirror: mirror.blocks.length === 0 ? [] : (this.#chainFrom(mirrorFat) ?? mirror.blocks),
       standIns: [...this.#standIns],
     };
   }
@@ -208,7 +209,7 @@ class FatReader {
     const words =
       differing.length === 0
         ? `The copies of the FAT differ behind the last entry, in block ${k}; the ${taken} one was taken.`
-        : `The copies of the FAT differ in ${differing.length} entries of block ${k}, the first that of block ${differing[0]} of the volume; the ${taken} one was taken, ${why}.`;
+        : `The copies of the FAT differ in ${counted(differing.length, 'entry', 'entries')} of block ${k}, the first that of block ${differing[0]} of the volume; the ${taken} one was taken, ${why}.`;
     const facts = { fatBlock: k, entries: differing.length, first: differing[0] ?? null, taken, sure };
     this.#findings.add('fat-copies-differ', words, facts);
   }
@@ -220,16 +221,16 @@ class FatReader {
     const from = first * entriesPerBlock;
     this.#findings.add(
       'fat-lost',
-      `${this.#lost.length} blocks of the FAT are lost in both copies: nothing is known of blocks ${from} to ${Math.min(from + entriesPerBlock, blocks) - 1}${this.#lost.length > 1 ? ' and others' : ''}.`,
+      `${counted(this.#lost.length, 'block of the FAT is', 'blocks of the FAT are')} lost in both copies: nothing is known of blocks ${from} to ${Math.min(from + entriesPerBlock, blocks) - 1}${this.#lost.length > 1 ? ' and others' : ''}.`,
       { fatBlocks: this.#lost.length, first },
     );
   }
 
   /** Decides what was disputed, now that every entry has its neighbours. */
   #settle(primary: Walk, mirror: Walk): void {
-    const above = this.#disputed.size === 0 ? null : predecessors(this.#table);
+    const dispute = this.#disputed.size === 0 ? null : new FatDispute(this.#table, this.#disputed);
     for (const disputed of this.#disputed.values()) {
-      const choice = betterCopy(this.#table, disputed, above!);
+      const choice = dispute!.decide(disputed);
       if (choice.taken === 'mirror') {
         this.#table.put(disputed.k, disputed.mirror);
         this.#mirrorTaken.add(disputed.k);
@@ -241,9 +242,25 @@ class FatReader {
       if (block !== undefined && primary.blocks[k] !== undefined) this.#standIns.add(block);
     }
   }
+
+  /**
+   * The blocks of a copy by the finished table, which may know better than what was followed while it was
+   * read; null where they are not a whole chain by that either.
+   */
+  #chainFrom(first: number): number[] | null {
+    const { fatBlocks } = this.#geometry;
+    const blocks: number[] = [];
+    for (let k = 0, block = first; k < fatBlocks; k++) {
+      const last = k === fatBlocks - 1;
+      if (block >= this.#table.blocks || this.#linkProblem(block, k, last) !== null) return null;
+      blocks.push(block);
+      block = this.#table.next(block);
+    }
+    return blocks;
+  }
 }
 
-/** What is wrong with entry `block` as block `k` of a chain that has to go forward, or null. */
+/** What is wrong with an entry as block `k` of a chain that has to go forward, or null. */
 function chainProblem(
   entry: { readonly block: number; readonly index: number; readonly next: number },
   where: { readonly k: number; readonly last: boolean; readonly blocks: number },

@@ -5,6 +5,7 @@ import type { Findings } from './findings.ts';
 import { pieceUnit } from './geometry.ts';
 import { attributeBits } from './records.ts';
 import type { Suballocation } from './suballocation.ts';
+import { counted } from './words.ts';
 
 /** Contents of one fork of a file, as its record has them. */
 export interface Contents {
@@ -67,7 +68,7 @@ export class FileCheck {
     if (end <= needed) return;
     this.#findings.add(
       'beyond-size',
-      `${what} is ${size} bytes long and goes on to its block ${end - 1}, ${end - needed} blocks too far.`,
+      `${what} is ${size} bytes long and goes on to its block ${end - 1}, ${counted(end - needed, 'block', 'blocks')} too far.`,
       { record, size, block: end - 1 },
     );
   }

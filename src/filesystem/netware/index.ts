@@ -4,6 +4,7 @@
  */
 export type { FileExtent, FileRange, Fork } from './content.ts';
 export { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
+export { fatGrowthOf } from './growth.ts';
 export type { Deletion, NetwareFile, ResourceFork } from './objects.ts';
 export { attributeBits, nameSpaces, type NameSpace, type Trustee } from './records.ts';
 export {

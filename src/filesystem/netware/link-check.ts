@@ -4,6 +4,7 @@ import type { Findings } from './findings.ts';
 import { deepest, roles, type RecordIndex } from './index-of-records.ts';
 import { moreTrustees } from './objects.ts';
 import { parseNamed, parseTrustees } from './records.ts';
+import { counted } from './words.ts';
 
 /** Beyond so many, names that may be doubled are not looked at one by one. */
 const mostCandidates = 10_000;
@@ -141,7 +142,7 @@ export class LinkCheck {
     if (below === 0) return;
     this.#findings.add(
       'record-orphan',
-      `${below} more files and directories lie below directories that cannot be reached.`,
+      `${counted(below, 'more file or directory lies', 'more files and directories lie')} below directories that cannot be reached.`,
       { count: below },
     );
   }

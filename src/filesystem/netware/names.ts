@@ -24,6 +24,8 @@ interface StoredName {
   /** Record of the extended directory that holds the rest, 0 for none, and how many records it takes. */
   readonly rest: number;
   readonly extents: number;
+  /** Its length as the record has it, or that of the rest: sources differ. */
+  readonly length: number;
 }
 
 /** The name a record holds, by its name space (nwdir.h: DOS, MACINTOSH, NFS, LONGNAME, NTNAME). */
@@ -32,36 +34,45 @@ export function storedName(record: Buffer, nameSpace: number): StoredName {
   const head = (room: number): Buffer => record.subarray(12, 12 + Math.min(length, room));
   switch (nameSpace) {
     case 1:
-      return { head: head(31), rest: 0, extents: 0 };
+      return { head: head(31), rest: 0, extents: 0, length };
     case 2:
-      return { head: head(40), rest: record.readUInt32LE(54), extents: record.readUInt8(53) };
+      return {
+        head: head(40),
+        rest: record.readUInt32LE(54),
+        extents: record.readUInt8(53),
+        length: record.readUInt8(52),
+      };
     case 4:
     case 5:
-      return { head: head(80), rest: record.readUInt32LE(92), extents: record.readUInt8(96) };
+      return {
+        head: head(80),
+        rest: record.readUInt32LE(92),
+        extents: record.readUInt8(96),
+        length: record.readUInt8(97),
+      };
     default:
-      return { head: head(12), rest: 0, extents: 0 };
+      return { head: head(12), rest: 0, extents: 0, length };
   }
 }
 
 /**
- * A whole name as text. The rest of a long one stands in records of the extended directory, behind a head of
- * 16 bytes, and one more with the length in the NFS name space. Whether they hold the rest or the whole name is not
- * documented: what begins with the bytes of the record is the whole.
+ * A whole name as text. The rest of a long one stands in records of the extended directory, behind a head of 16
+ * bytes, and one more with the length in the NFS name space. Whether they hold the rest or the whole name
+ * is not documented: what begins with the bytes of the record is the whole, unless the lengths say otherwise.
  */
 export async function nameText(
   record: Buffer,
   nameSpace: number,
   extended: DirectoryFile | null,
 ): Promise<string> {
-  const { head, rest, extents } = storedName(record, nameSpace);
+  const { head, rest, extents, length } = storedName(record, nameSpace);
   const more = extents > 0 && rest > 0 ? await restOf(extended, rest, extents) : null;
-  const whole =
-    more === null
-      ? head
-      : more.length > head.length && more.subarray(0, head.length).equals(head)
-        ? more
-        : Buffer.concat([head, more]);
-  const bytes = whole.subarray(0, longestName);
+  const isWhole =
+    more !== null &&
+    more.length > head.length &&
+    length !== head.length + more.length &&
+    more.subarray(0, head.length).equals(head);
+  const bytes = (isWhole ? more : Buffer.concat([head, more ?? Buffer.alloc(0)])).subarray(0, longestName);
   return nameSpace === 1 ? macintoshText(bytes) : codePageText(bytes);
 }
 

@@ -1,5 +1,5 @@
 import type { Findings } from './findings.ts';
-import { recordSize, recordsPerPage } from './geometry.ts';
+import { mostRecords, recordSize, recordsPerPage } from './geometry.ts';
 import { isNamed, parseNamed, parseRestriction, parseTrustees, recordTypes } from './records.ts';
 
 /** Deleted files belong to no directory: their pages hold nothing else. */
@@ -46,6 +46,7 @@ function ownerOf(record: Buffer, number: number): Owned | null {
   }
   if (!isNamed(record)) return { number, owner: 0, strict: false };
   const { deleted, parent } = parseNamed(record);
+  if (parent >= mostRecords) return null;
   return deleted ? { number, owner: deletedFiles, strict: true } : { number, owner: parent, strict: false };
 }
 

@@ -19,6 +19,7 @@ import { Suballocation } from './suballocation.ts';
 /** The root record, or what stands for it where it is lost. */
 export interface Root extends RootRecord {
   readonly suballocated: boolean;
+  readonly lost: boolean;
 }
 
 /** All of a volume that its files hang on, as it was found. */
@@ -66,7 +67,7 @@ export async function readStructures(
     { directory, fat: fat.table, first: root.suballocation, all: index.ofRole(roles.suballocation) },
     findings,
   );
-  if (root.suballocated && root.suballocation === 0) {
+  if (root.suballocated && root.suballocation === 0 && !root.lost) {
     findings.add(
       'suballocation-records',
       'The volume is suballocated and its root leads to no record of that.',
@@ -124,7 +125,7 @@ async function readRoot(directory: DirectoryFile, findings: Findings): Promise<R
   const isRoot = record?.readUInt32LE(0) === recordTypes.root;
   if (record === null || !isRoot) {
     findings.add('root-record', 'Record 0 of the directory is no root record.');
-    return { ...parseRoot(emptyRoot()), suballocated: true };
+    return { ...parseRoot(emptyRoot()), nameSpaces: anyNameSpace, suballocated: true, lost: true };
   }
   const root = parseRoot(record);
   const { volumeFlags, nameSpaces, version } = root;
@@ -143,7 +144,7 @@ async function readRoot(directory: DirectoryFile, findings: Findings): Promise<R
     findings.add('name-spaces', words, { nameSpaces, count: record.readUInt8(11) });
   }
   await checkOtherRoots(directory, { record, nameSpaces }, findings);
-  return { ...root, suballocated: (volumeFlags & volumeFlagBits.suballocation) !== 0 };
+  return { ...root, suballocated: (volumeFlags & volumeFlagBits.suballocation) !== 0, lost: false };
 }
 
 /** The root has a record in every name space, linked as the names of a file are. */
@@ -168,7 +169,9 @@ async function checkOtherRoots(
   });
 }
 
-/** A root that says as little as possible: tails are looked for, since their links show them. */
+const anyNameSpace = Array.from({ length: mostNameSpace + 1 }, (_, space) => space);
+
+/** A root that rules nothing out. */
 function emptyRoot(): Buffer {
   const record = Buffer.alloc(recordSize);
   record.writeUInt8(volumeFlagBits.newTrusteeCount, 23);

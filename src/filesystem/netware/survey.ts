@@ -10,6 +10,7 @@ import { checkPage } from './page-check.ts';
 import { recordFault } from './record-check.ts';
 import { attributeBits, parseNamed, type NamedRecord } from './records.ts';
 import type { Structures } from './structures.ts';
+import { counted } from './words.ts';
 
 /** What going over the whole volume once has shown. */
 export interface Survey {
@@ -160,16 +161,16 @@ class Surveyor {
       if (astray++ === 0) example = block;
     }
     if (numbered > 0) {
-      const words = `${numbered} free blocks have a number in a file.`;
+      const words = `${counted(numbered, 'free block has', 'free blocks have')} a number in a file.`;
       this.#findings.add('fat-free-index', words, { count: numbered });
     }
     if (astray > 0) {
-      const words = `${astray} entries of the FAT lead outside the volume, the first that of block ${example}.`;
+      const words = `${counted(astray, 'entry of the FAT leads', 'entries of the FAT lead')} outside the volume, the first that of block ${example}.`;
       this.#findings.add('fat-link', words, { count: astray, block: example });
     }
     const { count, first } = this.#claims.unclaimed();
     if (count === 0) return;
-    const words = `${count} blocks are in use and belong to no file, the first block ${first}.`;
+    const words = `${counted(count, 'block is in use and belongs', 'blocks are in use and belong')} to no file, the first block ${first}.`;
     this.#findings.add('blocks-lost', words, { count, block: first });
   }
 
@@ -177,14 +178,14 @@ class Surveyor {
     if (this.#compressed > 0) {
       this.#findings.add(
         'compressed',
-        `${this.#compressed} files are compressed; they are read as they are stored, compressed.`,
+        `${counted(this.#compressed, 'file is', 'files are')} compressed and read as stored, compressed.`,
         { count: this.#compressed },
       );
     }
     if (this.#migrated > 0) {
       this.#findings.add(
         'migrated',
-        `${this.#migrated} files have been migrated to other media; their contents are not on the volume.`,
+        `${counted(this.#migrated, 'file has', 'files have')} been migrated to other media: the contents are not on the volume.`,
         { count: this.#migrated },
       );
     }

@@ -71,7 +71,8 @@ export interface NetwareFileSystem extends FileSystem {
   walk(): AsyncGenerator<NetwareFile>;
   /** Deleted files that can still be salvaged. */
   deleted(): AsyncGenerator<NetwareFile>;
-  root(): Promise<NetwareRoot>;
+  /** What the root record says; null where it is lost. */
+  root(): Promise<NetwareRoot | null>;
   spaceLimits(): AsyncGenerator<SpaceLimit>;
   /** Bytes of a fork that can be read: of a compressed file those of its compressed data, in whole blocks. */
   length(file: NetwareFile, fork?: Fork): number;
@@ -144,8 +145,9 @@ class Volume implements NetwareFileSystem {
     return this.#walk().deleted();
   }
 
-  async root(): Promise<NetwareRoot> {
+  async root(): Promise<NetwareRoot | null> {
     const { root, directory } = this.#structures;
+    if (root.lost) return null;
     const more = await moreTrustees({ directory }, 0, root.nextTrustees);
     return {
       version: root.version,
