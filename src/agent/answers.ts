@@ -27,6 +27,7 @@ export const answersSchema = z.strictObject({
   verify: z.boolean().default(false),
   onDamage: z.enum(['stop', 'go-on']).default('stop'),
   bootEntry: wishesSchema.shape.bootEntry,
+  netware: wishesSchema.shape.netware,
   backup: z
     .strictObject({
       disks: z.array(targetRuleSchema).min(1).optional(),

@@ -113,6 +113,7 @@ export function wishesOf(
     release: answers.release,
     bootEntry: answers.bootEntry,
     ...(answers.volumes === undefined ? {} : { volumes: answers.volumes }),
+    ...(answers.netware === undefined ? {} : { netware: answers.netware }),
   };
 }
 

@@ -1,11 +1,17 @@
 import { realpath } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { asTarget, fileAsTarget, parseRule, unreserved, type PlanRequest } from '../agent/index.ts';
 import type { SetReader } from '../archive/index.ts';
 import { liesOn, listDisks, type Disk } from '../disk/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { TargetDisk } from '../restore/request.ts';
-import { targetRuleSchema, type TargetRule, type Wishes } from '../restore/wishes.ts';
+import {
+  netwareWishesSchema,
+  targetRuleSchema,
+  type NetwareWishes,
+  type TargetRule,
+  type Wishes,
+} from '../restore/wishes.ts';
 import { firmware } from '../system/index.ts';
 import { collect, integerOption, usage } from './context.ts';
 
@@ -20,6 +26,9 @@ export interface RestoreOptions {
   readonly bootEntry: boolean;
   readonly journal?: string;
   readonly sectorSize?: number;
+  readonly shape?: NetwareWishes['shape'];
+  readonly sys?: NetwareWishes['sys'];
+  readonly hotfix?: number;
 }
 
 export function addRestoreOptions(command: Command): Command {
@@ -48,7 +57,22 @@ export function addRestoreOptions(command: Command): Command {
     )
     .option('--no-boot-entry', 'write no boot entry into EFI firmware')
     .option('--journal <file>', 'keep the journal in a file instead of on the target')
-    .option('--sector-size <bytes>', 'sector size of image files: 512 or 4096', integerOption(512, 4096));
+    .option('--sector-size <bytes>', 'sector size of image files: 512 or 4096', integerOption(512, 4096))
+    .addOption(
+      new Option('--shape <how>', 'NetWare: how volumes lie on their new disks').choices(
+        netwareWishesSchema.shape.shape.unwrap().options,
+      ),
+    )
+    .addOption(
+      new Option('--sys <where>', 'NetWare: where the volume SYS may lie').choices(
+        netwareWishesSchema.shape.sys.unwrap().options,
+      ),
+    )
+    .option(
+      '--hotfix <percent>',
+      'NetWare: share of a data partition that becomes its hotfix area',
+      integerOption(1, 50),
+    );
 }
 
 /** What the planner needs, from the options. Throws `usage`, `disk-not-found`. */
@@ -76,7 +100,8 @@ function wishesOf(reader: SetReader, options: RestoreOptions, paths: readonly st
   }
   const open = reader.layout.disks.filter(({ id }) => targets[id] === undefined);
   const unused = paths.filter((path) => !Object.values(targets).some((rule) => rule.path === path));
-  if (Object.keys(targets).length === 0 && unused.length > open.length) {
+  const spreads = reader.layout.netware !== undefined;
+  if (Object.keys(targets).length === 0 && unused.length > open.length && !spreads) {
     usage(
       `${unused.length} disks are named, but the set has ${reader.layout.disks.length}.`,
       'Name one --disk for each disk of the set.',
@@ -86,13 +111,22 @@ function wishesOf(reader: SetReader, options: RestoreOptions, paths: readonly st
     const path = unused[i];
     if (path !== undefined) targets[id] = { path };
   }
+  // NetWare volumes also go onto more disks than they were on.
+  for (const [i, path] of (spreads ? unused.slice(open.length) : []).entries()) {
+    targets[`disk${reader.layout.disks.length + i + 1}`] = { path };
+  }
   return {
     targets,
     grow: options.grow,
     release: [...(options.release ?? [])],
     bootEntry: options.bootEntry,
     ...(options.volume === undefined ? {} : { volumes: [...options.volume] }),
+    ...(spreads ? { netware: netwareWishesOf(options) } : {}),
   };
+}
+
+function netwareWishesOf({ shape, sys, hotfix }: RestoreOptions): NetwareWishes {
+  return netwareWishesSchema.parse({ shape, sys, hotfix });
 }
 
 /* Only named disks are candidates; a rule alone looks at every disk of the machine. */

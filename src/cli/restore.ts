@@ -124,5 +124,11 @@ function reportText(report: RestoreReport): string {
     lines.push(`damaged: ${formatBytes(bytes)} of ${volume} are zeros: ${reason}`);
     for (const { path, inode, part } of files) lines.push(`  ${path ?? `inode ${inode}`} (${part})`);
   }
+  for (const { disk, sectors, movedTo, volume, files: held } of report.moved) {
+    const what = volume === null ? 'a volume table' : [volume, ...held].join(' ');
+    lines.push(
+      `moved: ${disk} fails at sector ${sectors.join(', ')}; what it held (${what}) lies at ${movedTo} now`,
+    );
+  }
   return `${lines.join('\n')}\n`;
 }

@@ -3,6 +3,7 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import { joined } from '../disk/joined.ts';
 import { slice } from '../disk/slice.ts';
 import { detect, type AffectedFile } from '../filesystem/index.ts';
+import { restoredNetwareFileSystem } from './apply-netware.ts';
 import { note, type RestoreRun } from './apply-run.ts';
 import { placementsOf } from './apply-targets.ts';
 import type { BootStep, VolumeStep } from './plan-document.ts';
@@ -52,7 +53,9 @@ export async function filesHit(
 async function walk(restore: RestoreRun, step: VolumeStep): Promise<readonly AffectedFile[]> {
   let why = 'its file system cannot be asked';
   try {
-    const filesystem = await detect(restoredVolume(restore, step));
+    const filesystem =
+      (await restoredNetwareFileSystem(restore, step.volume)) ??
+      (await detect(restoredVolume(restore, step)));
     if (filesystem?.filesIn !== undefined) {
       return await filesystem.filesIn(damagedExtents(restore, step.volume));
     }

@@ -3,6 +3,7 @@ import { RemetalError } from '../errors/index.ts';
 import { drivers, type Growth } from '../filesystem/index.ts';
 import { tableWrites } from '../layout/index.ts';
 import { damagedExtents, filesHit } from './apply-damage.ts';
+import { extendNetware, inNetware, layNetware, wipeNetware } from './apply-netware.ts';
 import { commit, note, type RestoreRun } from './apply-run.ts';
 import { placementsOf, targetOf } from './apply-targets.ts';
 import {
@@ -13,7 +14,7 @@ import {
   withoutJournal,
 } from './apply-verify.ts';
 import { streamVolume } from './apply-volume.ts';
-import { inSectors } from './apply-writer.ts';
+import { inSectors, type Placement } from './apply-writer.ts';
 import { restoreBootLoaders } from './bootloader.ts';
 import { grow } from './grow.ts';
 import type { EfiStep, GrowStep, Plan, PlanStep, TableStep, VolumeStep, WipeStep } from './plan-document.ts';
@@ -35,6 +36,10 @@ export async function doStep(restore: RestoreRun, step: PlanStep, from: number):
       return await writeTable(restore, step);
     case 'efi':
       return await changing(restore, step.volume, () => makeBootable(restore, step));
+    case 'netware':
+      return await layNetware(restore, step);
+    case 'extend':
+      return await changing(restore, step.volume, () => extendNetware(restore, step));
     case 'clear':
       await readBackRest(restore);
       await restore.writer.zero(placementsOf(restore.targets, [step]), 0, bytesOf(restore, step));
@@ -52,9 +57,32 @@ async function wipe(restore: RestoreRun, step: WipeStep): Promise<void> {
   const places = withoutJournal(step.ranges, kept).flatMap(({ start, length }) =>
     placementsOf(restore.targets, [{ disk: step.disk, start, count: length }]),
   );
-  for (const place of places) await restore.writer.zero([place], 0, place.length);
+  const wiped: Placement[] = [];
+  for (const place of places) wiped.push(...(await wipeRange(restore, step.disk, place)));
   await restore.writer.barrier();
-  if (restore.verify) for (const place of places) await readBackZeros(restore, place);
+  if (restore.verify) for (const place of wiped) await readBackZeros(restore, place);
+}
+
+/** Zeros a range; what of it lies in NetWare partitions may fail. Gives back what was zeroed. */
+async function wipeRange(restore: RestoreRun, disk: string, place: Placement): Promise<Placement[]> {
+  const { device, offset, length } = place;
+  const partitions = restore.plan.targets.find((target) => target.disk === disk)?.netware ?? [];
+  const borders = partitions
+    .flatMap(({ start, sectors }) => [start * device.sectorSize, (start + sectors) * device.sectorSize])
+    .filter((border) => border > offset && border < offset + length);
+  const cuts = [offset, ...borders.toSorted((a, b) => a - b), offset + length];
+  const wiped: Placement[] = [];
+  for (const [index, from] of cuts.slice(0, -1).entries()) {
+    const part = { device, offset: from, length: cuts[index + 1]! - from };
+    if (inNetware(restore, disk, from)) {
+      const zeroed = await wipeNetware(restore, disk, part);
+      wiped.push(...zeroed.map((range) => ({ device, ...range })));
+    } else {
+      await restore.writer.zero([part], 0, part.length);
+      wiped.push(part);
+    }
+  }
+  return wiped;
 }
 
 function volumeStepOf(plan: Plan, volume: string): VolumeStep {
@@ -120,7 +148,10 @@ async function readBack(restore: RestoreRun, step: VolumeStep): Promise<void> {
 function wasChanged({ plan, state }: RestoreRun, volume: string): boolean {
   return plan.steps
     .slice(0, state.step)
-    .some((step) => (step.kind === 'grow' || step.kind === 'efi') && step.volume === volume);
+    .some(
+      (step) =>
+        (step.kind === 'grow' || step.kind === 'efi' || step.kind === 'extend') && step.volume === volume,
+    );
 }
 
 /** Reads back every volume that has not been yet. */

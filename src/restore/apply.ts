@@ -4,6 +4,7 @@ import { RemetalError } from '../errors/index.ts';
 import type { Notice, Reporter } from '../progress/index.ts';
 import { run as runProgram } from '../system/index.ts';
 import { damageOf } from './apply-damage.ts';
+import { movedUnits, netwareTargets, openLaidPartitions } from './apply-netware.ts';
 import { commit, note, checkStopped, type CommitInterval, type RestoreRun } from './apply-run.ts';
 import { allReadBack, doStep, readBackRest } from './apply-steps.ts';
 import { checkTogether, targetOf, type RestoreTargets } from './apply-targets.ts';
@@ -55,7 +56,8 @@ export function journalStore(plan: Plan, targets: RestoreTargets, file: string |
  *   whatever the set throws later, with the journal intact.
  */
 export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreReport> {
-  const { reader, targets } = options;
+  const { reader } = options;
+  const targets = netwareTargets(plan, options.targets);
   const startedAt = performance.now();
   checkTogether(plan, reader, targets);
   const journal =
@@ -105,6 +107,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
   };
   tellUnreadable(restore);
   const resumedAt = await start(restore);
+  await openLaidPartitions(restore);
   for (let step = restore.state.step; step < plan.steps.length; step++) {
     checkStopped(restore);
     const next = plan.steps[step]!;
@@ -114,6 +117,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
   }
   await readBackRest(restore);
   const damage = await damageOf(restore);
+  const moved = await movedUnits(restore);
   await journal?.remove(null);
   options.reporter.progress({ phase: 'finish', doneBytes: plan.bytes, totalBytes: plan.bytes });
   return {
@@ -124,6 +128,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
     readBack: options.verify ? { bytes: restore.readBackBytes, seconds: restore.readBackSeconds } : null,
     resumedAt,
     damage,
+    moved,
     notices: notices.map(({ code, message }) => ({ code, message })),
   };
 }

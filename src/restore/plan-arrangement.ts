@@ -56,7 +56,7 @@ const grid = 1024 * 1024;
 /** The boot code in sector 0 holds the sector number of what lies in it, so it must stay where it is. */
 const biosBootType = '21686148-6449-6e6f-744e-656564454649';
 /** MBR fields have 32 bits: nothing ends beyond this sector. */
-const mbrLimit = 0xffff_ffff;
+export const mbrLimit = 0xffff_ffff;
 
 /** Sectors a disk must have to take a source disk as it lies. */
 export function neededSectors(
@@ -153,7 +153,8 @@ function occupiedEnd(disk: DiskLayout, volumes: readonly Volume[]): number {
   return Math.max(...volumes.flatMap((volume) => volume.segments.map((part) => part.start + part.length)));
 }
 
-function tooSmall(input: ArrangementInput, needed: number, sectors: number): RemetalError {
+/** `target-too-small` for a disk that needs `needed` sectors and has `sectors`. */
+export function tooSmall(input: ArrangementInput, needed: number, sectors: number): RemetalError {
   const missing = needed - sectors;
   const missingBytes = missing * input.target.sectorSize;
   return new RemetalError(

@@ -44,6 +44,12 @@ function describeStep(step: PlanStep, sectorSizes: ReadonlyMap<string, number>):
       return `write ${step.what}: ${step.disk} ${sectors(step)}, ${step.length} bytes at byte ${step.offset}`;
     case 'efi':
       return `make ${step.disk} partition ${step.partition} bootable under EFI: fallback loader${step.bootEntry ? ' and a boot entry in the firmware' : ''}`;
+    case 'netware': {
+      const count = step.ranges.reduce((sum, range) => sum + range.count, 0);
+      return `write ${step.what}: ${step.disk} ${sectors(step)}, ${count} of them (${size(step.disk, count)}) in ${step.ranges.length} runs`;
+    }
+    case 'extend':
+      return `extend the FAT of ${step.name} from ${step.oldBlocks} to ${step.blocks} blocks: ${where(step.segments)}`;
     default:
       return `clear ${step.what}: ${step.disk} ${sectors(step)} (${size(step.disk, step.count)})`;
   }

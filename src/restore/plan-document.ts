@@ -4,6 +4,7 @@ import type { VolumeMap } from '../archive/set.ts';
 import { canonicalJson } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { tableSchema } from '../layout/layout.ts';
+import { extendStepSchema, netwareStepSchema, planDataPartitionSchema } from './plan-netware-document.ts';
 
 /**
  * The plan: every write a restore will do, in order. Starts and counts are logical sectors of the
@@ -32,6 +33,8 @@ export const planTargetSchema = z.strictObject({
   holds: z.array(z.string()),
   /** The partition table it gets. Its bytes are those of `tableWrites`, pinned by the table steps. */
   table: tableSchema,
+  /** NetWare data partitions that are made on it, in order. */
+  netware: z.array(planDataPartitionSchema).optional(),
 });
 export type PlanTarget = z.infer<typeof planTargetSchema>;
 
@@ -134,6 +137,8 @@ export const planStepSchema = z.discriminatedUnion('kind', [
   tableStepSchema,
   efiStepSchema,
   clearStepSchema,
+  netwareStepSchema,
+  extendStepSchema,
 ]);
 export type WipeStep = z.infer<typeof wipeStepSchema>;
 export type VolumeStep = z.infer<typeof volumeStepSchema>;

@@ -1,7 +1,10 @@
 import { total } from '../bytes/index.ts';
 import type { VolumeMap } from '../archive/set.ts';
 import { sectorsOf, tableWrites, type DiskLayout, type Volume } from '../layout/index.ts';
-import { arrange, growers, type Arrangement, type PlanNotice } from './plan-arrangement.ts';
+import { growers, type Arrangement, type PlanNotice } from './plan-arrangement.ts';
+import { solveNetware, type NetwareSolution } from './plan-netware.ts';
+import { arrangeNetware, openPartitions } from './plan-netware-arrangement.ts';
+import { dataDiskTable, netwareDisks } from './plan-netware-disks.ts';
 import {
   digestOfBytes,
   extentsDigest,
@@ -56,27 +59,57 @@ export function plan(input: PlanInput): Plan {
   const maps = mapsOf(input);
   const selected = selectedVolumes(layout.volumes, wishes);
   const grow = growWish(layout.volumes, wishes);
-  const disks = layout.disks.filter((disk) =>
-    layout.volumes.some((volume) => selected.has(volume.id) && lies(volume, disk)),
+  const open = openPartitions(layout);
+  const { optional, added } = netwareDisks(layout, selected, wishes);
+  const disks = layout.disks.filter(
+    (disk) =>
+      !optional.has(disk.id) &&
+      layout.volumes.some((volume) => selected.has(volume.id) && lies(volume, disk)),
   );
-  checkNamedDisks(layout.disks, wishes);
-  const targets = chooseTargets(disks, input.candidates, wishes);
-  const journeys = disks.map((disk): Journey => {
+  checkNamedDisks([...layout.disks, ...added], wishes);
+  const targets = chooseTargets([...disks, ...added], input.candidates, wishes);
+  const arranged = (disk: DiskLayout): Journey => {
     const target = targets.get(disk.id)!;
     const volumes = layout.volumes.filter((volume) => lies(volume, disk));
     checkVolumes(disk, volumes);
     const { sectorSize, size, path } = target.identity;
-    const arrangement = arrange({
-      disk,
-      volumes,
-      selected,
-      grow,
-      target: { sectorSize, size, path },
-      wholeBytes: wholeBytes(volumes, maps),
-    });
+    const arrangement = arrangeNetware(
+      {
+        disk,
+        volumes,
+        selected,
+        grow,
+        target: { sectorSize, size, path },
+        wholeBytes: wholeBytes(volumes, maps),
+      },
+      new Set(open.filter((record) => record.disk === disk.id).map(({ partition }) => partition)),
+    );
     return { disk, target, volumes, arrangement };
+  };
+  const journeys = [
+    ...disks.map(arranged),
+    ...added.map((disk) => addedJourney(disk, targets.get(disk.id)!, input.head.setId)),
+  ];
+  const netware = solveNetware({
+    layout,
+    selected,
+    targets: journeys.map(({ disk, target, arrangement }) => ({
+      disk: disk.id,
+      table: arrangement.table,
+      geometry: target.identity,
+    })),
+    wishes,
+    grow,
+    createdAt: input.head.createdAt,
   });
-  return assemble({ input, maps, selected, journeys });
+  return assemble({ input, maps, selected, journeys, netware });
+}
+
+/** A disk the set does not have, which takes NetWare volumes. */
+function addedJourney(disk: DiskLayout, target: TargetDisk, setId: string): Journey {
+  const table = dataDiskTable(target.identity, `${setId} ${disk.id}`);
+  const arrangement = { table, moved: (start: number) => start, grown: null, gaps: false, notices: [] };
+  return { disk: { ...disk, table }, target, volumes: [], arrangement };
 }
 
 function lies(volume: Volume, disk: DiskLayout): boolean {
@@ -88,22 +121,29 @@ interface Solved {
   readonly maps: ReadonlyMap<string, VolumeMap>;
   readonly selected: ReadonlySet<string>;
   readonly journeys: readonly Journey[];
+  readonly netware: NetwareSolution | null;
 }
 
 function assemble(solved: Solved): Plan {
-  const { input, maps, selected, journeys } = solved;
+  const { input, maps, selected, journeys, netware } = solved;
   const volumes = orderedVolumes(solved);
   const placed = new Map<string, Placed>(
     volumes.map((volume) => [
       volume.id,
-      { map: maps.get(volume.id)!, segments: segmentsOf(volume, journeys) },
+      {
+        map: maps.get(volume.id)!,
+        segments: netware?.segments.get(volume.id) ?? segmentsOf(volume, journeys),
+      },
     ]),
   );
   const layouts = journeys.map(({ disk, target, arrangement, volumes: own }): TargetLayout => ({
     disk: disk.id,
     geometry: target.identity,
     table: arrangement.table,
-    placed: own.flatMap((volume) => placed.get(volume.id) ?? []),
+    placed: [
+      ...own.filter(({ kind }) => kind !== 'netware').flatMap((volume) => placed.get(volume.id) ?? []),
+      ...volumes.filter(({ kind }) => kind === 'netware').map((volume) => placed.get(volume.id)!),
+    ],
     whole: wholeSectors(own, journeys),
   }));
   const journal = layouts.map(journalRoom).find((room) => room !== null) ?? null;
@@ -131,12 +171,15 @@ function assemble(solved: Solved): Plan {
   const body: Omit<Plan, 'hash'> = {
     version: 1,
     set: { id: input.head.setId, name: input.head.name, createdAt: input.head.createdAt },
-    targets: journeys.map(pinned),
+    targets: journeys.map((journey) => pinned(journey, netware)),
     journal,
     steps: [
       ...layouts.flatMap((layout) => wipeSteps(layout, journal)),
+      ...(netware?.areas ?? []),
       ...data,
       ...journeys.flatMap(growSteps),
+      ...(netware?.extensions ?? []),
+      ...(netware?.tables ?? []),
       ...boots,
       ...journeys.flatMap(tableSteps),
       ...efi,
@@ -144,6 +187,7 @@ function assemble(solved: Solved): Plan {
     ],
     notices: [
       ...journeys.flatMap((journey) => journey.arrangement.notices),
+      ...(netware?.notices ?? []),
       ...leftEmpty(journeys, selected),
       ...doubtsOfStarting(input, { efi: efi.length > 0, bootCode: boots.length > 0 }),
     ],
@@ -157,9 +201,10 @@ function orderedVolumes({ input, selected, journeys }: Solved): Volume[] {
   const chosen = input.layout.volumes.filter(
     (volume) =>
       selected.has(volume.id) &&
-      journeys.some(
-        (journey) => lies(volume, journey.disk) && (volume.kind !== 'gap' || journey.arrangement.gaps),
-      ),
+      (volume.kind === 'netware' ||
+        journeys.some(
+          (journey) => lies(volume, journey.disk) && (volume.kind !== 'gap' || journey.arrangement.gaps),
+        )),
   );
   const place = new Map(input.maps.map((map, index) => [map.volume, index]));
   return chosen.toSorted((a, b) => place.get(a.id)! - place.get(b.id)!);
@@ -180,7 +225,8 @@ function wholeSectors(volumes: readonly Volume[], journeys: readonly Journey[]):
   return whole === undefined ? 0 : segmentsOf(whole, journeys)[0]!.count;
 }
 
-function pinned({ disk, target, arrangement }: Journey): PlanTarget {
+function pinned({ disk, target, arrangement }: Journey, solution: NetwareSolution | null): PlanTarget {
+  const netware = solution?.partitions.get(disk.id) ?? [];
   const { path, serial, wwn, model, size, sectorSize } = target.identity;
   return {
     disk: disk.id,
@@ -192,6 +238,7 @@ function pinned({ disk, target, arrangement }: Journey): PlanTarget {
     sectorSize,
     holds: [...target.holds],
     table: arrangement.table,
+    ...(netware.length === 0 ? {} : { netware: [...netware] }),
   };
 }
 
@@ -267,7 +314,7 @@ function efiSteps({ disk, volumes, arrangement }: Journey, { input, selected }: 
 function leftEmpty(journeys: readonly Journey[], selected: ReadonlySet<string>): PlanNotice[] {
   const volumes = journeys.flatMap((journey) => journey.volumes);
   return volumes
-    .filter((volume) => volume.kind !== 'gap' && !selected.has(volume.id))
+    .filter((volume) => volume.kind !== 'gap' && volume.kind !== 'netware' && !selected.has(volume.id))
     .map((volume) => ({
       level: 'warning',
       code: 'volume-left-empty',

@@ -47,5 +47,17 @@ export interface RestoreReport {
     readonly files: readonly AffectedFile[];
     readonly reason: string;
   }[];
+  /** Units of 4 KiB that a disk could not hold and that were moved to the hotfix area of their NetWare partition. */
+  readonly moved: readonly {
+    readonly disk: string;
+    readonly partition: number;
+    /** Sectors of the disk that failed; the first of the unit where a restore that was taken up knows no more. */
+    readonly sectors: readonly number[];
+    /** First sector of the unit's new place. */
+    readonly movedTo: number;
+    /** What it holds: a volume, and of that the files. */
+    readonly volume: string | null;
+    readonly files: readonly string[];
+  }[];
   readonly notices: readonly { readonly code: string; readonly message: string }[];
 }

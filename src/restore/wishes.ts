@@ -18,6 +18,20 @@ export const targetRuleSchema = z
   .refine((rule) => Object.keys(rule).length > 0, 'a target rule needs at least one field');
 export type TargetRule = z.infer<typeof targetRuleSchema>;
 
+/** How NetWare volumes are to lie on their new disks. */
+export const netwareWishesSchema = z.strictObject({
+  /**
+   * `same`: in the segments they had, on the disks they had; `packed`: in as few segments as possible;
+   * `spread`: over all disks; `auto`: as they were where that fits, else packed.
+   */
+  shape: z.enum(['auto', 'same', 'packed', 'spread']).default('auto'),
+  /** Keeps SYS on the first disk; `auto` does so where it lay there alone. */
+  sys: z.enum(['auto', 'first', 'anywhere']).default('auto'),
+  /** Hundredths of a data partition that become its hotfix area; as before, or 2, when absent. */
+  hotfix: z.number().min(0.01).max(50).optional(),
+});
+export type NetwareWishes = z.infer<typeof netwareWishesSchema>;
+
 /** What the person wants of a restore. */
 export const wishesSchema = z.strictObject({
   /** Disk id of the set (`disk1`) to the rule for its target. */
@@ -30,5 +44,6 @@ export const wishesSchema = z.strictObject({
   release: z.array(z.string()).default([]),
   /** Write an EFI boot entry when booted under EFI. */
   bootEntry: z.boolean().default(true),
+  netware: netwareWishesSchema.optional(),
 });
 export type Wishes = z.infer<typeof wishesSchema>;

@@ -236,8 +236,8 @@ test('the place of the journal is zeros afterwards and nothing outside the plan 
   t.true(after.subarray(start * 512, (start + count) * 512).every((byte) => byte === 0));
   const allowed = plan.steps
     .flatMap((step) => {
-      if (step.kind === 'wipe') return step.ranges;
-      return step.kind === 'volume' || step.kind === 'boot' ? step.segments : [step];
+      if ('ranges' in step) return step.ranges;
+      return 'segments' in step ? step.segments : [step];
     })
     .map((run) => [run.start * 512, (run.start + run.count) * 512] as const);
   for (const { call, offset, length } of disk.accesses) {

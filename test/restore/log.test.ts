@@ -30,6 +30,7 @@ test('the log says what was done, what is damaged and how it ended', (t) => {
     lines: reporter.lines,
     report: {
       planHash: 'sha256:aa',
+      moved: [],
       writtenBytes: 12,
       seconds: 3,
       verified: true,

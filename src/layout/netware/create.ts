@@ -1,3 +1,4 @@
+import { normalize, type Extent } from '../../bytes/index.ts';
 import { RemetalError } from '../../errors/index.ts';
 import type { TableWrite } from '../writes.ts';
 import { encodeHotfixHeader, groupsFor, unitsIn, type TableGroup } from './hotfix-header.ts';
@@ -12,7 +13,7 @@ import {
   unitSectors,
   unitSize,
 } from './places.ts';
-import { encodeTables, tablesInOrder } from './redirections.ts';
+import { encodeTables, freeSpares, tablesInOrder } from './redirections.ts';
 import { encodeRecordsBackup, encodeStamp } from './stamp.ts';
 import { physicalPieces } from './translation.ts';
 import { encodeVolumeTable, entryFault, isVolumeName, type VolumeTableEntry } from './volume-table.ts';
@@ -70,6 +71,16 @@ export function defaultHotfixSectors(sectors: number): number {
   return Math.min(largestHotfixSectors, Math.max(floor, share));
 }
 
+/** True for a number of sectors a new hotfix area can have. */
+export function isHotfixSize(hotfixSectors: number): boolean {
+  return (
+    Number.isSafeInteger(hotfixSectors) &&
+    hotfixSectors % unitSectors === 0 &&
+    hotfixSectors >= smallestHotfixSectors &&
+    hotfixSectors <= largestHotfixSectors
+  );
+}
+
 /**
  * `count` pairs of partition and group id that none of `taken` is, counted from `from` on; servers make
  * them from date and time. Deterministic.
@@ -95,12 +106,7 @@ export function freshIds(
 export function newDataPartition(spec: PartitionSpec): DataPartition {
   const { sectors, id, group } = spec;
   const hotfixSectors = spec.hotfixSectors ?? defaultHotfixSectors(sectors);
-  const possible =
-    Number.isSafeInteger(hotfixSectors) &&
-    hotfixSectors % unitSectors === 0 &&
-    hotfixSectors >= smallestHotfixSectors &&
-    hotfixSectors <= largestHotfixSectors;
-  if (!possible) {
+  if (!isHotfixSize(hotfixSectors)) {
     throw new RemetalError('usage', `A hotfix area of ${hotfixSectors} sectors is not possible`, {
       hint: `Choose a multiple of ${unitSectors} from ${smallestHotfixSectors} to ${largestHotfixSectors} sectors.`,
       facts: { hotfixSectors },
@@ -198,6 +204,15 @@ export function dataPartitionWrites(partition: DataPartition, records: Buffer | 
       copyOf: 'hotfix and mirror header',
     })),
   ];
+}
+
+/**
+ * The spare units that nothing is in, byte extents of the partition. To zero them on a disk that was used
+ * before helps whoever finds the copies of a redirection table differing: a spare of zeros was never used.
+ */
+export function spareExtents(partition: Pick<DataPartition, 'hotfix' | 'redirections'>): Extent[] {
+  const spares = freeSpares(partition.redirections, partition.hotfix);
+  return normalize(spares.map((unit) => ({ start: unit * unitSize, length: unitSize })));
 }
 
 /* Both headers and, zeroed, the rest of their unit: third-party drivers keep a log behind them. */
