@@ -1,0 +1,339 @@
+import { createHash } from 'node:crypto';
+import test, { type ExecutionContext } from 'ava';
+import { openSet, type SetReader } from '../../src/archive/index.ts';
+import { backup } from '../../src/backup/index.ts';
+import { faulty, memoryDisk, type BlockDevice, type Faults } from '../../src/disk/index.ts';
+import { openNetwareVolume, type NetwareFileSystem } from '../../src/filesystem/netware/index.ts';
+import { readTable } from '../../src/layout/index.ts';
+import {
+  logicalOf,
+  readNetware,
+  volumeDevice,
+  volumeNamed,
+  type Netware,
+} from '../../src/layout/netware/index.ts';
+import { memoryMedium } from '../../src/medium/index.ts';
+import { silent } from '../../src/progress/index.ts';
+import { apply, journalStore, type ApplyOptions } from '../../src/restore/apply.ts';
+import { parsePlan, type Plan } from '../../src/restore/plan-document.ts';
+import { plan } from '../../src/restore/plan.ts';
+import type { RestoreReport } from '../../src/restore/request.ts';
+import type { Wishes } from '../../src/restore/wishes.ts';
+import { requires } from '../helpers/requires.ts';
+import { disksOf, imageNames } from '../layout/netware/images.ts';
+import { identityOfMemory } from './targets.ts';
+
+const MiB = 1024 * 1024;
+
+/** Path, content, attributes, dates, owner and trustees of every file and directory, as lines. */
+async function contentsOf(filesystem: NetwareFileSystem): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const file of filesystem.walk()) {
+    const hash = createHash('sha256');
+    if (file.kind === 'file') for await (const piece of filesystem.stream(file)) hash.update(piece);
+    const { path, names, attributes, created, modified, archived, accessed, owner, trustees } = file;
+    lines.push(
+      JSON.stringify([
+        path,
+        names,
+        attributes,
+        created,
+        modified,
+        archived,
+        accessed,
+        owner,
+        trustees,
+        hash.digest('hex'),
+      ]),
+    );
+  }
+  return lines.toSorted();
+}
+
+async function netwareOf(devices: readonly BlockDevice[]): Promise<Netware> {
+  const disks = [];
+  for (const [index, device] of devices.entries()) {
+    disks.push({ id: `disk${index + 1}`, device, table: (await readTable(device)).table });
+  }
+  return await readNetware(disks);
+}
+
+async function volumeOf(netware: Netware, name: string): Promise<NetwareFileSystem> {
+  const found = volumeNamed(netware, name);
+  const device = volumeDevice(found, (partition) => logicalOf(netware, partition));
+  return await openNetwareVolume(device, found.definition);
+}
+
+interface Stored {
+  readonly reader: SetReader;
+  /** Volume name to `contentsOf` it. */
+  readonly contents: Map<string, string[]>;
+  readonly sizes: number[];
+}
+
+async function stored(name: string): Promise<Stored> {
+  const disks = await disksOf(name);
+  const medium = memoryMedium();
+  const { set } = await backup({
+    disks: disks.map(({ device, id }) => ({ device, identity: identityOfMemory(device, id) })),
+    medium,
+    machine: { hostname: 'fs1', firmware: null, vendor: null, product: null, serial: null },
+    name: 'fs1',
+    note: '',
+    allSectors: false,
+    onReadError: 'stop',
+    level: 1,
+    now: new Date('2031-02-03T04:05:06Z'),
+    reporter: silent,
+  });
+  const netware = await netwareOf(disks.map(({ device }) => device));
+  const contents = new Map<string, string[]>();
+  for (const { definition } of netware.volumes) {
+    contents.set(definition.name, await contentsOf(await volumeOf(netware, definition.name)));
+  }
+  return { reader: await openSet(medium, set), contents, sizes: disks.map(({ device }) => device.size) };
+}
+
+interface Restored {
+  readonly made: Plan;
+  readonly report: RestoreReport;
+  readonly netware: Netware;
+}
+
+function planFor(reader: SetReader, devices: readonly BlockDevice[], wishes: Partial<Wishes> = {}): Plan {
+  const candidates = devices.map((device, index) => {
+    const path = `target${index + 1}`;
+    return { identity: identityOfMemory(device, path), paths: [path], holds: [], reserved: null };
+  });
+  return plan({
+    head: reader.head,
+    layout: reader.layout,
+    maps: [...reader.maps.values()],
+    candidates,
+    wishes: {
+      targets: Object.fromEntries(
+        candidates.map(({ paths }, index) => [`disk${index + 1}`, { path: paths[0]! }]),
+      ),
+      grow: 'last',
+      release: [],
+      bootEntry: false,
+      ...wishes,
+    },
+    firmware: null,
+  });
+}
+
+async function applyTo(
+  reader: SetReader,
+  made: Plan,
+  devices: readonly BlockDevice[],
+  options: Partial<ApplyOptions> = {},
+): Promise<RestoreReport> {
+  const targets = new Map(
+    devices.map((device, index) => [
+      `disk${index + 1}`,
+      { device, identity: identityOfMemory(device, `target${index + 1}`) },
+    ]),
+  );
+  return await apply(made, {
+    reader,
+    targets,
+    journal: journalStore(made, targets, null),
+    verify: true,
+    onDamage: 'stop',
+    reporter: silent,
+    interval: { bytes: MiB / 4, milliseconds: 1e9 },
+    ...options,
+  });
+}
+
+async function restored(
+  { reader }: Stored,
+  devices: readonly BlockDevice[],
+  wishes: Partial<Wishes> = {},
+  faults: Faults = {},
+): Promise<Restored> {
+  const made = planFor(reader, devices, wishes);
+  const report = await applyTo(
+    reader,
+    parsePlan(structuredClone(made)),
+    devices.map((device, index) => (index === 0 ? faulty(device, faults) : device)),
+  );
+  return { made, report, netware: await netwareOf(devices) };
+}
+
+async function same(t: ExecutionContext, from: Stored, netware: Netware, title: string): Promise<void> {
+  t.deepEqual(
+    netware.notices.filter(({ code }) => code !== 'netware-redirections'),
+    [],
+    title,
+  );
+  t.deepEqual(
+    netware.volumes.map(({ definition }) => definition.name).toSorted(),
+    [...from.contents.keys()].toSorted(),
+  );
+  for (const [name, wanted] of from.contents) {
+    const filesystem = await volumeOf(netware, name);
+    t.deepEqual(await contentsOf(filesystem), wanted, `${title}: ${name}`);
+    const errors = (await filesystem.check()).filter(({ severity }) => severity === 'error');
+    t.deepEqual(errors, [], `${title}: ${name} checks clean`);
+  }
+}
+
+requires('zstd')('every image comes back on equal disks in the shape it had', async (t: ExecutionContext) => {
+  for (const name of imageNames) {
+    const from = await stored(name);
+    const { netware, report } = await restored(
+      from,
+      from.sizes.map((size) => memoryDisk(size)),
+    );
+    t.true(report.verified);
+    t.deepEqual(report.moved, []);
+    await same(t, from, netware, name);
+    const segments = ({ volumes }: Netware): unknown =>
+      volumes.map((volume) =>
+        volume.segments.map(({ partition, start, blocks }) => [partition, start, blocks]),
+      );
+    const before = await netwareOf((await disksOf(name)).map(({ device }) => device));
+    t.deepEqual(segments(netware), segments(before), name);
+    t.true(netware.partitions.every(({ partition }) => partition.redirections.moved.length === 0));
+  }
+});
+
+requires('zstd')(
+  'two disks come back on one, on three smaller ones, and spread',
+  async (t: ExecutionContext) => {
+    const from = await stored('c-segments');
+    const one = await restored(from, [memoryDisk(64 * MiB)]);
+    t.true(one.made.notices.some(({ code }) => code === 'netware-disk-merged'));
+    await same(t, from, one.netware, 'one disk');
+    const three = [memoryDisk(16 * MiB), memoryDisk(15 * MiB), memoryDisk(17 * MiB)];
+    const smaller = await restored(from, three);
+    await same(t, from, smaller.netware, 'three disks');
+    t.is(smaller.netware.partitions.length, 3);
+    const wide = [memoryDisk(40 * MiB), memoryDisk(40 * MiB)];
+    const spread = await restored(from, wide, { netware: { shape: 'spread', sys: 'anywhere' } });
+    t.true(volumeNamed(spread.netware, 'SYS').segments.length > 1);
+    await same(t, from, spread.netware, 'spread');
+    const tight = [memoryDisk(16 * MiB), memoryDisk(16 * MiB)];
+    const error = t.throws(() => planFor(from.reader, tight), { code: 'target-too-small' } as never);
+    t.true((error as unknown as { facts: { missingSectors: number } }).facts.missingSectors > 0);
+  },
+);
+
+requires('zstd')('a volume that takes all room can use it', async (t: ExecutionContext) => {
+  for (const [name, volume, id] of [
+    ['a-basic4k', 'SYS', 'netware.SYS'],
+    ['b-suballoc64k', 'SYS', 'SYS'],
+    ['c-segments', 'VOL1', 'VOL1'],
+  ] as const) {
+    const from = await stored(name);
+    const { netware, made } = await restored(
+      from,
+      from.sizes.map((size) => memoryDisk(size + 300 * MiB)),
+      { grow: id },
+    );
+    await same(t, from, netware, name);
+    const { definition } = volumeNamed(netware, volume);
+    t.true(definition.blocks * 2 ** definition.blockShift * 512 > 290 * MiB, name);
+    t.true(made.steps.some((step) => step.kind === 'extend'));
+    const { trusted, used } = await (await volumeOf(netware, volume)).usedMap();
+    t.true(trusted, 'the FAT speaks for every block');
+    t.true(
+      used.every(
+        ({ start, length }) => start + length <= definition.blocks * 2 ** definition.blockShift * 512,
+      ),
+    );
+  }
+});
+
+requires('zstd')(
+  'sectors that cannot be written are moved to the hotfix area and told with what they hold',
+  async (t: ExecutionContext) => {
+    const from = await stored('a-basic4k');
+    const size = from.sizes[0]!;
+    const clean = planFor(from.reader, [memoryDisk(size)]);
+    const [run] = clean.steps.find((step) => step.kind === 'volume')!.segments;
+    const hotfix = clean.targets[0]!.netware![0]!;
+    // A sector of the FAT, of the directory, of file data, one copy of a header, one of a redirection table.
+    const sectors = [
+      run!.start + 3,
+      run!.start + 85,
+      run!.start + 2006,
+      hotfix.start + 64,
+      hotfix.start + 160 + 2,
+    ];
+    const unwritable = sectors.map((sector) => ({ start: sector * 512, length: 512 }));
+    const disk = memoryDisk(size);
+    const { netware, report } = await restored(from, [disk], {}, { unwritable });
+    const moved = report.moved.flatMap((unit) => unit.sectors).toSorted((a, b) => a - b);
+    t.deepEqual(
+      moved,
+      sectors.slice(0, 3).toSorted((a, b) => a - b),
+    );
+    t.true(report.moved.every(({ volume }) => volume === 'SYS'));
+    t.true(report.moved.some(({ files }) => files.length > 0));
+    t.is(netware.partitions[0]!.partition.redirections.moved.length, 3);
+    for (const [volume, wanted] of from.contents) {
+      t.deepEqual(await contentsOf(await volumeOf(netware, volume)), wanted);
+    }
+  },
+);
+
+requires('zstd')(
+  'a disk that fails more than its hotfix area holds stops the restore, and another run goes on',
+  async (t: ExecutionContext) => {
+    const from = await stored('a-basic4k');
+    const size = from.sizes[0]!;
+    const disk = memoryDisk(size);
+    const made = planFor(from.reader, [disk]);
+    const [run] = made.steps.find((step) => step.kind === 'volume')!.segments;
+    const unwritable = [{ start: run!.start * 512, length: run!.count * 512 }];
+    await t.throwsAsync(applyTo(from.reader, made, [faulty(disk, { unwritable })]), { code: 'hotfix-full' });
+    const report = await applyTo(from.reader, made, [disk]);
+    t.not(report.resumedAt, null);
+    await t.notThrowsAsync(async () => {
+      const netware = await netwareOf([disk]);
+      for (const [volume, wanted] of from.contents) {
+        t.deepEqual(await contentsOf(await volumeOf(netware, volume)), wanted);
+      }
+    });
+  },
+);
+
+requires('zstd')(
+  'cut off anywhere and taken up, it ends in the same volumes',
+  async (t: ExecutionContext) => {
+    const from = await stored('c-segments');
+    for (const cutAfterWrites of [1, 8, 20, 32, 45, 60, 90]) {
+      const devices = [memoryDisk(30 * MiB), memoryDisk(40 * MiB)];
+      const made = planFor(from.reader, devices, { grow: 'VOL1' });
+      const cut = [faulty(devices[0]!, { cutAfterWrites }), devices[1]!];
+      await t.throwsAsync(applyTo(from.reader, made, cut), { code: 'disk-gone' }, String(cutAfterWrites));
+      await applyTo(from.reader, made, devices);
+      await same(t, from, await netwareOf(devices), `cut after ${cutAfterWrites} writes`);
+    }
+  },
+);
+
+test('a set without NetWare takes no disks it does not have', async (t) => {
+  const device = memoryDisk(8 * MiB);
+  const medium = memoryMedium();
+  await device.write(Buffer.alloc(4096, 7), 0);
+  const { set } = await backup({
+    disks: [{ device, identity: identityOfMemory(device, 'source') }],
+    medium,
+    machine: { hostname: 'x', firmware: null, vendor: null, product: null, serial: null },
+    name: 'x',
+    note: '',
+    allSectors: false,
+    onReadError: 'stop',
+    level: 1,
+    now: new Date('2031-02-03T04:05:06Z'),
+    reporter: silent,
+  });
+  const reader = await openSet(medium, set);
+  t.throws(() => planFor(reader, [memoryDisk(8 * MiB), memoryDisk(8 * MiB)]), {
+    code: 'target-not-found',
+  } as never);
+});
