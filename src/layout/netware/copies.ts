@@ -68,7 +68,8 @@ export function elect<T>(
   const groups = new Map<string, { value: T; doubt: string | null; sectors: number[] }>();
   for (const { sector, parsed } of copies) {
     if (!('value' in parsed)) continue;
-    const name = key(parsed.value);
+    // Two copies may say the same and one of them be doubtful for what the value does not hold.
+    const name = `${parsed.doubt === null} ${key(parsed.value)}`;
     const group = groups.get(name) ?? { value: parsed.value, doubt: parsed.doubt, sectors: [] };
     group.sectors.push(sector);
     groups.set(name, group);

@@ -1,8 +1,9 @@
 import type { BlockDevice } from '../../disk/block-device.ts';
-import { isZero, readSectors } from '../fields.ts';
+import { readSectors } from '../fields.ts';
 import { unitsIn, type HotfixHeader, type TableGroup } from './hotfix-header.ts';
 import { remark, warning, type NetwareNotice } from './notice.ts';
-import { sectorSize, unitSectors, unitsOfTable } from './places.ts';
+import { unitSectors, unitsOfTable } from './places.ts';
+import { nameSpares, settleSound, type TableContext } from './redirection-disputes.ts';
 import {
   entriesOf,
   lostSectors,
@@ -12,21 +13,14 @@ import {
   type Redirections,
 } from './redirections.ts';
 
-interface Context {
-  readonly device: BlockDevice;
-  readonly header: HotfixHeader;
-  readonly reserved: ReadonlySet<number>;
-  readonly notices: NetwareNotice[];
-}
-
 /**
  * The redirections of a partition from both copies of their tables. Where the copies differ, in this order:
  *
  * 1. a copy that cannot be read or says what cannot be loses against one that can and does not;
- * 2. an entry only ever goes from free to redirected to unusable, so the copy that is further on in
- *    every entry was written later; an entry that is free in the other one is believed when the data
- *    bears it out (`isBorneOut`);
- * 3. else the first copy is taken, and it is said.
+ * 2. a unit that only one copy calls moved is, when the data bears it out (`isBorneOut`), or when the
+ *    other calls the spare unusable and nothing says where else the unit went;
+ * 3. of two different units in one spare, the one that is said to be nowhere else, else the one that
+ *    cannot be read at its own place, else that of the first copy.
  *
  * Where no copy is sound, only entries that both say alike are believed, and the warning says so.
  *
@@ -37,11 +31,18 @@ export async function readRedirections(
   header: HotfixHeader,
 ): Promise<{ redirections: Redirections; notices: NetwareNotice[] }> {
   const notices: NetwareNotice[] = [];
-  const context: Context = { device, header, reserved: new Set(reservedUnits(header)), notices };
+  const reserved = new Set(reservedUnits(header));
+  const context: TableContext = { device, header, reserved, named: new Map(), agreed: new Map(), notices };
   const entries: number[] = [];
   const badBits: number[] = [];
+  const copies: [first: number[] | null, second: number[] | null][] = [];
+  for (const [group, { redirection }] of header.tables.entries()) {
+    const [first, second] = [await tableAt(device, redirection[0]), await tableAt(device, redirection[1])];
+    copies.push([first, second]);
+    nameSpares(context, group, first, second);
+  }
   for (const [group, tables] of header.tables.entries()) {
-    entries.push(...(await settleRedirections(context, group, tables)));
+    entries.push(...(await settleRedirections(context, group, tables, copies[group]!)));
     badBits.push(...(await settleBadBits(context, group, tables)));
   }
   dropDoubled(entries, notices);
@@ -55,10 +56,14 @@ async function tableAt(device: BlockDevice, sector: number): Promise<number[] | 
   return bytes === null ? null : entriesOf(bytes);
 }
 
-async function settleRedirections(context: Context, group: number, tables: TableGroup): Promise<number[]> {
-  const { device, notices } = context;
+async function settleRedirections(
+  context: TableContext,
+  group: number,
+  tables: TableGroup,
+  [first, second]: readonly [number[] | null, number[] | null],
+): Promise<number[]> {
+  const { notices } = context;
   const [at1, at2] = tables.redirection;
-  const [first, second] = [await tableAt(device, at1), await tableAt(device, at2)];
   const fault1 = tableFault(context, group, first);
   const fault2 = tableFault(context, group, second);
   if (first !== null && second !== null && isSame(first, second)) {
@@ -68,24 +73,36 @@ async function settleRedirections(context: Context, group: number, tables: Table
       entryFault(context, group, index, entry) === null ? entry : unusableEntry,
     );
   }
-  if (fault1 === null && fault2 === null) return await settleSound(context, group, first!, second!);
-  if (fault1 !== null && fault2 !== null) {
-    notices.push(unsound(group, fault1.words, fault2.words));
+  const [rank1, rank2] = [rankOf(fault1), rankOf(fault2)];
+  if (first !== null && second !== null && rank1 === rank2 && rank1 < unusableRank) {
+    return await settleSound(context, group, first, second);
+  }
+  const taken = rank1 <= rank2 ? first : second;
+  if (taken === null || Math.min(rank1, rank2) >= unusableRank) {
+    notices.push(unsound(group, fault1?.words ?? 'is sound', fault2?.words ?? 'is sound'));
     return Array.from({ length: unitsOfTable }, (_, index) => {
       const entry = first?.[index];
       const agreed = entry !== undefined && entry === second?.[index];
       return agreed && entryFault(context, group, index, entry) === null ? entry : unusableEntry;
     });
   }
-  const [sector, taken, fault] = fault1 === null ? [at2, first!, fault2!] : [at1, second!, fault1];
+  const [sector, why] = taken === first ? [at2, fault2?.words] : [at1, fault1?.words];
   notices.push(
     warning(
       'netware-copy-damaged',
-      `The copy of redirection table ${group + 1} at sector ${sector} ${fault.words}; the other copy was taken.`,
-      { what: 'redirection table', group, sector, why: fault.words },
+      `The copy of redirection table ${group + 1} at sector ${sector} ${why}; the other copy was taken.`,
+      { what: 'redirection table', group, sector, why },
     ),
   );
   return taken;
+}
+
+const unusableRank = 2;
+
+/* Missing marks alone make a copy worse than one that has them, and still one to go by: servers may not set them. */
+function rankOf(fault: TableFault | null): number {
+  if (fault === null) return 0;
+  return fault.kind === 'reserved' ? 1 : unusableRank;
 }
 
 function isSame(first: readonly number[], second: readonly number[]): boolean {
@@ -106,7 +123,11 @@ interface TableFault {
   readonly words: string;
 }
 
-function tableFault(context: Context, group: number, table: readonly number[] | null): TableFault | null {
+function tableFault(
+  context: TableContext,
+  group: number,
+  table: readonly number[] | null,
+): TableFault | null {
   if (table === null) return { kind: 'unread', words: 'cannot be read' };
   const seen = new Set<number>();
   for (const [index, entry] of table.entries()) {
@@ -125,7 +146,7 @@ function tableFault(context: Context, group: number, table: readonly number[] | 
     : { kind: 'reserved', words: `offers unit ${unmarked}, which holds headers` };
 }
 
-function entryFault(context: Context, group: number, index: number, entry: number): string | null {
+function entryFault(context: TableContext, group: number, index: number, entry: number): string | null {
   const { header, reserved } = context;
   if (entry === 0 || entry === unusableEntry) return null;
   const unit = group * unitsOfTable + index;
@@ -136,65 +157,8 @@ function entryFault(context: Context, group: number, index: number, entry: numbe
   return reserved.has(unit) || unit === 0 ? `moves data to unit ${unit}, which holds headers` : null;
 }
 
-/** How far on in its life an entry is. */
-function stage(entry: number): number {
-  return entry === 0 ? 0 : entry === unusableEntry ? 2 : 1;
-}
-
-async function settleSound(
-  context: Context,
-  group: number,
-  first: readonly number[],
-  second: readonly number[],
-): Promise<number[]> {
-  const settled: number[] = [];
-  let contradictions = 0;
-  let believed = 0;
-  for (const [index, one] of first.entries()) {
-    const two = second[index]!;
-    const [early, late] = stage(one) <= stage(two) ? [one, two] : [two, one];
-    if (early === late) settled.push(early);
-    else if (stage(early) === stage(late)) {
-      contradictions++;
-      settled.push(one);
-    } else if (late === unusableEntry && early !== 0) {
-      // A spare that went bad: what it held must have moved on, in a copy that knows of it.
-      const movedOn =
-        first.includes(early, index + 1) || second.some((other, at) => other === early && at !== index);
-      settled.push(movedOn ? late : early);
-    } else if (late === unusableEntry) settled.push(late);
-    else {
-      const moved = await isBorneOut(context, group * unitsOfTable + index, late);
-      if (moved) believed++;
-      settled.push(moved ? late : 0);
-    }
-  }
-  context.notices.push(
-    warning(
-      'netware-copies-tied',
-      `The two copies of redirection table ${group + 1} differ; ${believed} redirections that only one of them knows are borne out by the data${contradictions > 0 ? `, and in ${contradictions} places the first copy was taken` : ''}.`,
-      { what: 'redirection table', group, believed, contradictions },
-    ),
-  );
-  return settled;
-}
-
-/**
- * Whether a redirection that only one copy knows is real: the data's own sectors cannot be read, or the
- * spare holds something. A spare that was never used holds zeros on a disk that was formatted for NetWare.
- */
-async function isBorneOut(context: Context, unit: number, logical: number): Promise<boolean> {
-  const { device, header } = context;
-  const spare = await readSectors(device, unit * unitSectors, unitSectors);
-  if (spare === null) return false;
-  if (!isZero(spare)) return true;
-  const own = header.hotfixSectors + logical;
-  const count = Math.min(unitSectors, device.size / sectorSize - own);
-  return (await readSectors(device, own, count)) === null;
-}
-
 /* Bad bits only say what was lost: where a copy is unreadable or they differ, the more is believed. */
-async function settleBadBits(context: Context, group: number, tables: TableGroup): Promise<number[]> {
+async function settleBadBits(context: TableContext, group: number, tables: TableGroup): Promise<number[]> {
   const { device, notices } = context;
   const copies = [await tableAt(device, tables.badBits[0]), await tableAt(device, tables.badBits[1])];
   for (const [index, copy] of copies.entries()) {

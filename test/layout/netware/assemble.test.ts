@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import {
   assembleVolumes,
   type NetwareVolume,
@@ -124,4 +125,51 @@ test('room that is not used, and flags that differ, are told and stop nothing', 
     notices.map(({ level }) => level),
     ['info', 'info'],
   );
+});
+
+function few(max: number): fc.Arbitrary<number> {
+  return fc.integer({ min: 0, max });
+}
+
+test('whatever the tables say, volumes come out whole or broken, and lie inside their segments', (t) => {
+  const entry: fc.Arbitrary<VolumeTableEntry> = fc.record({
+    name: fc.constantFrom('SYS', 'VOL1'),
+    sync: few(2),
+    blockShift: fc.constant(3),
+    segments: fc.integer({ min: 1, max: 2 }),
+    position: few(1),
+    flags: few(1),
+    start: few(600),
+    sectors: few(200),
+    blocks: fc.constantFrom(4, 4, 4, 9),
+    firstBlock: fc.constantFrom(0, 0, 2, 5),
+    firstFat: fc.constant(0),
+    mirrorFat: fc.constant(0),
+    firstDirectory: fc.constant(0),
+    mirrorDirectory: fc.constant(0),
+  });
+  let whole = 0;
+  fc.assert(
+    fc.property(fc.array(fc.array(entry, { maxLength: 4 }), { maxLength: 3 }), (lists) => {
+      const made = lists.map((entries, index) => ({
+        name: String(index),
+        entries,
+        faults: entries.map(() => null),
+      }));
+      const { volumes, broken } = assembleVolumes(made);
+      whole += volumes.length;
+      for (const { definition, segments } of volumes) {
+        let firstBlock = 0;
+        for (const segment of segments) {
+          t.is(segment.firstBlock, firstBlock);
+          t.true(segment.blocks > 0 && segment.blocks * 2 ** definition.blockShift <= segment.sectors);
+          firstBlock += segment.blocks;
+        }
+        t.is(firstBlock, definition.blocks);
+      }
+      t.true(broken.every(({ reasons }) => reasons.length > 0));
+    }),
+    { numRuns: 5000 },
+  );
+  t.true(whole > 20, `${whole}`);
 });

@@ -1,16 +1,21 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { memoryDisk } from '../../../src/disk/index.ts';
+import { memoryDisk, slice } from '../../../src/disk/index.ts';
+import { readTable, tableWrites, type MbrPartition, type MbrTable } from '../../../src/layout/index.ts';
 import {
   assembleVolumes,
   dataPartitionWrites,
   defaultHotfixSectors,
   freshIds,
+  layStructures,
+  logicalPartition,
+  mappingOf,
   netwareRecord,
   netwareSchema,
   newDataPartition,
   readDataPartition,
   readNetware,
+  volumeTableWrites,
   volumeTables,
   volumesOfRecord,
 } from '../../../src/layout/netware/index.ts';
@@ -119,6 +124,68 @@ test('volumes are put together as they were laid out, and as the record has them
     tables.map((entries, index) => ({ name: String(index), entries, faults: entries.map(() => null) })),
   );
   t.deepEqual(again, { volumes, broken: [], notices: [] });
+});
+
+function netwareAt(number: number, place: { start: number; length: number }): MbrPartition {
+  return { number, ...place, type: 0x65, active: false };
+}
+
+test('several partitions on a disk, a logical one among them, are all read', async (t) => {
+  const size = 64 * 1024 * 1024;
+  const lengths = [20_000, 30_000, 25_000];
+  const places = [1008, 32_016, 70_000].map((start, index) => ({ start, length: lengths[index]! }));
+  const table: MbrTable = {
+    kind: 'mbr',
+    diskSignature: 5,
+    partitions: [
+      netwareAt(1, places[0]!),
+      { number: 2, start: 32_000, length: 99_000 - 32_000, type: 0x05, active: false },
+      { ...netwareAt(5, places[1]!), ebr: 32_000 },
+      { ...netwareAt(6, places[2]!), ebr: 69_000 },
+    ],
+  };
+  const device = memoryDisk(size, { name: 'disk' });
+  const sector0 = Buffer.alloc(512);
+  for (const { offset, bytes } of tableWrites(table, device)) {
+    if (offset < 512) bytes.copy(sector0, offset);
+    else await device.write(bytes, offset);
+  }
+  await device.write(sector0, 0);
+  const partitions = lengths.map((sectors, index) => fresh(sectors, { id: 10 + index, group: 20 + index }));
+  const volumes = [
+    volumeOn('SYS', 3, [
+      [2, 160, 500],
+      [0, 160, 400],
+      [1, 160, 300],
+    ]),
+  ];
+  const tables = volumeTables(
+    volumes,
+    partitions.map(({ hotfix }, index) => ({
+      name: String(index),
+      dataSectors: hotfix.dataSectors,
+      kept: [],
+    })),
+  );
+  for (const [index, { start, length }] of places.entries()) {
+    const own = slice(device, start * 512, length * 512);
+    await laid(partitions[index]!, own);
+    await layStructures(
+      logicalPartition(own, mappingOf(partitions[index]!)),
+      volumeTableWrites(tables[index]!),
+    );
+  }
+  const netware = await readNetware([{ id: 'disk1', device, table: (await readTable(device)).table }]);
+  t.deepEqual(
+    netware.partitions.map(({ number, start, length, name }) => [number, start, length, name]),
+    [
+      [1, 1008, 20_000, 'disk1 partition 1'],
+      [5, 32_016, 30_000, 'disk1 partition 5'],
+      [6, 70_000, 25_000, 'disk1 partition 6'],
+    ],
+  );
+  t.deepEqual(netware.volumes, volumes);
+  t.deepEqual(netware.notices, []);
 });
 
 test('a record that contradicts itself is refused', async (t) => {

@@ -87,6 +87,27 @@ for (const name of imageNames) {
   });
 }
 
+requires('zstd')(
+  'a lost first copy of everything stops nothing, and is said with the name of the partition',
+  async (t) => {
+    const disks = await disksOf('f-hotfix');
+    const whole = await readNetware(disks);
+    const { start, partition } = whole.partitions[0]!;
+    const { hotfixSectors, tables } = partition.hotfix;
+    const lost = [32, 33, hotfixSectors + 32, tables[0]!.redirection[0], tables[0]!.badBits[0]];
+    for (const sector of lost) await disks[0]!.device.writeZeroes((start + sector) * 512, 512);
+    const read = await readNetware(disks);
+    t.deepEqual(read.partitions[0]!.partition, partition);
+    t.deepEqual(read.volumes, whole.volumes);
+    const told = read.notices.filter(({ level }) => level === 'warning').map(({ message }) => message);
+    t.is(told.length, 5);
+    t.is(
+      told[0],
+      'f-hotfix.img partition 1: The copy of the hotfix header at sector 32 was outvoted: it is no hotfix header (no HOTFIX00).',
+    );
+  },
+);
+
 requires('zstd')('a disk of a spanned volume that is missing is named', async (t) => {
   const [first] = await disksOf('c-segments');
   const netware = await readNetware([first!]);
