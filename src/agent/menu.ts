@@ -1,15 +1,10 @@
 import { formatBytes } from '../bytes/index.ts';
 import { exitStatuses, RemetalError } from '../errors/index.ts';
-import type { TargetDisk } from '../restore/request.ts';
-import { describeDisk } from '../restore/targets.ts';
-import type { TargetRule } from '../restore/wishes.ts';
-import type { SetReader } from '../archive/index.ts';
 import { answersSchema, type Answers } from './answers.ts';
 import type { Ending } from './agent.ts';
 import { imageOnto, sourceCandidates } from './backing-up.ts';
-import type { Choice } from './console.ts';
 import { surveyMedia, type FoundSet, type Survey } from './media.ts';
-import { checkPin, planRestore, type Planned } from './restore-run.ts';
+import { checkPin, type Planned } from './restore-run.ts';
 import {
   carryOut,
   checkComplete,
@@ -18,9 +13,9 @@ import {
   tellPlan,
   tellSets,
   tellUnreadable,
-  wishesOf,
   withFoundSet,
 } from './restoring.ts';
+import { askPlan, diskLabel } from './target-questions.ts';
 import { tellError } from './telling.ts';
 import type { AgentWorld } from './world.ts';
 
@@ -133,80 +128,6 @@ async function askSet({ console }: AgentWorld, survey: Survey, sure: boolean): P
       label: `${found.head.name}, made ${found.head.createdAt}, ${formatBytes(found.bytes)}, on ${found.on.label ?? found.on.device}${found.head.note === '' ? '' : ` (${found.head.note})`}`,
     })),
   );
-}
-
-interface AskPlan {
-  readonly reader: SetReader;
-  readonly candidates: readonly TargetDisk[];
-  readonly answers: Answers;
-  /** Settle without a question what has one answer. */
-  readonly sure: boolean;
-}
-
-async function askPlan(world: AgentWorld, { reader, candidates, answers, sure }: AskPlan): Promise<Planned> {
-  const targets: Record<string, TargetRule> = { ...answers.targets };
-  const taken = new Set<TargetDisk>();
-  for (const disk of reader.layout.disks) {
-    if (targets[disk.id] !== undefined) continue;
-    const choices = candidates.map((candidate): Choice<TargetDisk> => {
-      const reason = taken.has(candidate) ? 'chosen already' : unfit(candidate, disk.identity.sectorSize);
-      return {
-        value: candidate,
-        label: diskLabel(candidate),
-        ...(reason === null ? {} : { disabled: reason }),
-      };
-    });
-    const open = choices.filter(({ disabled }) => disabled === undefined);
-    if (open.length === 0) {
-      throw new RemetalError('target-not-found', `No disk can take ${disk.id} of the set.`, {
-        hint: 'Attach one and choose again.',
-        facts: { disk: disk.id, seen: candidates.map(describeDisk) },
-      });
-    }
-    const { size, model, serial } = disk.identity;
-    const was = [formatBytes(size), model, serial].filter((fact) => fact !== null).join(', ');
-    const chosen =
-      sure && open.length === 1
-        ? open[0]!.value
-        : await world.console.choose(
-            { id: `target.${disk.id}`, message: `Onto which disk does ${disk.id} (${was}) go?` },
-            choices,
-          );
-    taken.add(chosen);
-    targets[disk.id] = ruleFor(chosen, candidates);
-  }
-  // The word typed after the plan is what releases the disks chosen here.
-  return planRestore({
-    reader,
-    candidates,
-    wishes: { ...wishesOf(answers, targets), release: ['all'] },
-    firmware: (await world.machine.facts()).firmware,
-    journalFile: null,
-  });
-}
-
-function unfit({ reserved, identity }: TargetDisk, sectorSize: number): string | null {
-  if (reserved === 'boot-medium') return 'this system was started from it';
-  if (reserved === 'holds-the-set') return 'it holds a backup set';
-  if (reserved === 'mounted') return 'it is in use';
-  if (identity.sectorSize !== sectorSize)
-    return `it has sectors of ${identity.sectorSize} bytes, not ${sectorSize}`;
-  return null;
-}
-
-function diskLabel({ identity, holds }: TargetDisk): string {
-  const { path, size, model, serial, transport } = identity;
-  const facts = [formatBytes(size), model, serial === null ? 'no serial' : `serial ${serial}`, transport];
-  return `${path}  ${facts.filter((fact) => fact !== null).join(', ')}: ${holds.join(', ') || 'blank'}`;
-}
-
-/** A rule that means this disk and no other of the candidates. */
-function ruleFor({ identity, paths }: TargetDisk, candidates: readonly TargetDisk[]): TargetRule {
-  const { serial, wwn, path } = identity;
-  const others = candidates.filter(({ identity: other }) => other !== identity);
-  if (serial !== null && others.every(({ identity: other }) => other.serial !== serial)) return { serial };
-  if (wwn !== null && others.every(({ identity: other }) => other.wwn !== wwn)) return { wwn };
-  return { path: paths.find((name) => name.includes('/by-path/')) ?? path };
 }
 
 /** True when a set was made. */
