@@ -2,10 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { agentVerb } from './agent.ts';
 import { backupVerb } from './backup.ts';
 import { buildVerb } from './build.ts';
+import { checkVerb } from './check.ts';
 import { checkAnswersVerb } from './check-answers.ts';
 import { createContext, type Act, type GlobalOptions, type Verb, type World } from './context.ts';
 import { disksVerb } from './disks.ts';
 import { errorsPageVerb } from './errors-page.ts';
+import { extractVerb } from './extract.ts';
+import { filesVerb } from './files.ts';
 import { listVerb } from './list.ts';
 import { outcomeAsJson, outcomeAsText, outcomeOf } from './outcome.ts';
 import { planVerb } from './plan.ts';
@@ -26,6 +29,9 @@ const verbs: readonly Verb[] = [
   planVerb,
   restoreVerb,
   disksVerb,
+  checkVerb,
+  filesVerb,
+  extractVerb,
   checkAnswersVerb,
   errorsPageVerb,
   agentVerb,

@@ -69,6 +69,8 @@ export const codes = {
   },
   // file systems
   'filesystem-damaged': { exit: 'failed', meaning: 'A file system structure contradicts itself.' },
+  'path-not-found': { exit: 'usage', meaning: 'The volume holds no file of that name.' },
+  'file-exists': { exit: 'refused', meaning: 'A file that would be written is there already.' },
   // medium
   'medium-failed': { exit: 'failed', meaning: 'The medium could not be read or written.' },
   'medium-full': {
@@ -114,7 +116,7 @@ export const codes = {
   'target-sector-size': { exit: 'refused', meaning: 'The target has another sector size than the source.' },
   'target-too-small': { exit: 'refused', meaning: 'The target is too small.' },
   'target-changed': { exit: 'refused', meaning: 'The target is not the disk the plan was made for.' },
-  'volume-not-found': { exit: 'usage', meaning: 'The set holds no volume of that name.' },
+  'volume-not-found': { exit: 'usage', meaning: 'The set or the disks hold no volume of that name.' },
   'verify-mismatch': { exit: 'mismatch', meaning: 'What was read back differs from what was written.' },
   'restore-incomplete': {
     exit: 'exceptions',

@@ -16,6 +16,9 @@ test('without a verb and with --help the verbs are listed, hidden ones not', asy
       'plan',
       'restore',
       'disks',
+      'check',
+      'files',
+      'extract',
     ]) {
       t.regex(stdout, new RegExp(`^ {2}${verb} `, 'm'));
     }
@@ -29,7 +32,20 @@ test('the version is that of the package', async (t) => {
 });
 
 test('every verb has help with its exit status 0', async (t) => {
-  for (const verb of ['build', 'write-usb', 'backup', 'list', 'show', 'verify', 'plan', 'restore', 'disks']) {
+  for (const verb of [
+    'build',
+    'write-usb',
+    'backup',
+    'list',
+    'show',
+    'verify',
+    'plan',
+    'restore',
+    'disks',
+    'check',
+    'files',
+    'extract',
+  ]) {
     for (const args of [
       ['help', verb],
       [verb, '--help'],

@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../../disk/block-device.ts';
 import { RemetalError } from '../../errors/index.ts';
-import { readBytes } from '../reading.ts';
+import { readBytes, tryReadBytes } from '../reading.ts';
 import { followChain, type Chain } from './chain.ts';
 import type { FatTable } from './fat.ts';
 import { pieceUnit } from './geometry.ts';
@@ -8,6 +8,7 @@ import type { NetwareFile } from './objects.ts';
 import type { Suballocation } from './suballocation.ts';
 
 const piece = 1024 * 1024;
+const unit = 4096;
 
 /** Which part of a file is meant. */
 export type Fork = 'data' | 'resource';
@@ -103,28 +104,63 @@ function* clipped(extents: Iterable<FileExtent>, from: number, to: number): Gene
   }
 }
 
+/** Told of bytes of a file in whose place zeros come. */
+export type OnLost = (lost: { readonly offset: number; readonly length: number }) => void;
+
 /**
- * The bytes of a range of a file, in pieces of at most 1 MiB.
+ * The bytes of a range of a file, in pieces of at most 1 MiB. With `onLost`, zeros for what is lost or cannot
+ * be read.
  *
- * @throws `filesystem-damaged` at the first byte nobody knows the place of, `disk-read-failed` as the device does.
+ * @throws without it, `filesystem-damaged` at the first byte nobody knows the place of, `disk-read-failed` as
+ *   the device does.
  */
 export async function* streamOf(
   contents: Contents,
   file: Stored,
   { offset, length, fork = 'data' }: FileRange,
+  onLost?: OnLost,
 ): AsyncGenerator<Buffer> {
   for (const extent of clipped(extentsOf(contents, file, fork), offset, offset + length)) {
     if (extent.kind === 'missing') {
-      throw new RemetalError(
-        'filesystem-damaged',
-        `${file.path}: its chain of blocks is damaged, bytes from ${extent.offset} on are lost`,
-        { facts: { path: file.path, offset: extent.offset, length: extent.length } },
-      );
+      if (onLost === undefined) throw missing(file, extent);
+      onLost({ offset: extent.offset, length: extent.length });
     }
-    const at = extent.kind === 'data' ? extent.at : null;
     for (let done = 0; done < extent.length; done += piece) {
       const count = Math.min(piece, extent.length - done);
-      yield at === null ? Buffer.alloc(count) : await readBytes(contents.device, at + done, count);
+      if (extent.kind !== 'data') yield Buffer.alloc(count);
+      else
+        yield await readPiece(contents.device, extent.at + done, count, {
+          offset: extent.offset + done,
+          onLost,
+        });
     }
   }
+}
+
+function missing({ path }: Stored, { offset, length }: FileExtent): RemetalError {
+  return new RemetalError(
+    'filesystem-damaged',
+    `${path}: its chain of blocks is damaged, bytes from ${offset} on are lost`,
+    { facts: { path, offset, length } },
+  );
+}
+
+/** `count` bytes of the volume at `at`; where they cannot all be read, what can be, in units of 4 KiB. */
+async function readPiece(
+  device: BlockDevice,
+  at: number,
+  count: number,
+  { offset, onLost }: { readonly offset: number; readonly onLost: OnLost | undefined },
+): Promise<Buffer> {
+  if (onLost === undefined) return await readBytes(device, at, count);
+  const whole = await tryReadBytes(device, at, count);
+  if (whole !== null) return whole;
+  const out = Buffer.alloc(count);
+  for (let done = 0; done < count; done += unit) {
+    const length = Math.min(unit, count - done);
+    const bytes = await tryReadBytes(device, at + done, length);
+    if (bytes === null) onLost({ offset: offset + done, length });
+    else bytes.copy(out, done);
+  }
+  return out;
 }

@@ -2,7 +2,7 @@
  * filesystem/netware/: the NetWare 386 file system over the blocks of a volume. It is opened with the volume's
  * definition, which only the volume table has, so it is not among the drivers that probe.
  */
-export type { FileExtent, FileRange, Fork } from './content.ts';
+export type { FileExtent, FileRange, Fork, OnLost } from './content.ts';
 export { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
 export { fatGrowthOf } from './growth.ts';
 export type { Deletion, NetwareFile, ResourceFork } from './objects.ts';
@@ -13,4 +13,5 @@ export {
   type NetwareOptions,
   type NetwareRoot,
   type SpaceLimit,
+  type WalkOptions,
 } from './volume.ts';

@@ -38,8 +38,9 @@ export interface NetwareFile {
   readonly kind: 'file' | 'directory';
   /** Number of its DOS record, which other records name it by. */
   readonly number: number;
-  /** Path in the DOS name space, from the root of the volume. */
+  /** Path from the root of the volume, in the name space asked for; a slash in a name is written %2F. */
   readonly path: string;
+  /** In the DOS name space. */
   readonly name: string;
   /** Its names in the other name spaces. */
   readonly names: Readonly<Partial<Record<NameSpace, string>>>;
@@ -84,7 +85,7 @@ export interface Records {
 }
 
 /** The object whose DOS record is `number`; null where the record is lost. */
-export async function readObject(from: Records, number: number, pathTo: string): Promise<NetwareFile | null> {
+export async function readObject(from: Records, number: number): Promise<Omit<NetwareFile, 'path'> | null> {
   const record = await from.directory.record(number);
   if (record === null) return null;
   const named = parseNamed(record);
@@ -95,7 +96,6 @@ export async function readObject(from: Records, number: number, pathTo: string):
   return {
     kind: subdirectory ? 'directory' : 'file',
     number,
-    path: `${pathTo}/${name}`,
     name,
     names: others.names,
     parent: named.parent,

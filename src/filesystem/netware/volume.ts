@@ -14,6 +14,7 @@ import {
   type FileExtent,
   type FileRange,
   type Fork,
+  type OnLost,
 } from './content.ts';
 import { netwareControlSet } from './control.ts';
 import { timeText } from './date.ts';
@@ -33,6 +34,11 @@ const largestFileRead = 16 * 1024 * 1024;
 export interface NetwareOptions {
   /** The used map keeps the blocks of deleted files that can be salvaged. False by default. */
   readonly keepDeleted?: boolean;
+}
+
+export interface WalkOptions {
+  /** The name space of the paths, DOS by default; what has no name in it keeps its DOS name. */
+  readonly names?: NameSpace;
 }
 
 /** What the root record says of the volume. */
@@ -68,9 +74,9 @@ export interface NetwareFileSystem extends FileSystem {
   usedMap(options?: NetwareOptions): Promise<UsedMap>;
   filesIn(ranges: readonly Extent[]): Promise<AffectedFile[]>;
   /** Live files and directories, each directory before what is in it. Throws `filesystem-damaged` where there is no directory to read. */
-  walk(): AsyncGenerator<NetwareFile>;
+  walk(options?: WalkOptions): AsyncGenerator<NetwareFile>;
   /** Deleted files that can still be salvaged. */
-  deleted(): AsyncGenerator<NetwareFile>;
+  deleted(options?: WalkOptions): AsyncGenerator<NetwareFile>;
   /** What the root record says; null where it is lost. */
   root(): Promise<NetwareRoot | null>;
   spaceLimits(): AsyncGenerator<SpaceLimit>;
@@ -80,8 +86,11 @@ export interface NetwareFileSystem extends FileSystem {
   extents(file: NetwareFile, fork?: Fork): Iterable<FileExtent>;
   /** At most 16 MiB of a file; less where it ends. Throws as `stream` does, and `field-range`. */
   read(file: NetwareFile, range: FileRange): Promise<Buffer>;
-  /** A range of a file in pieces. Throws `filesystem-damaged` at what is lost, `disk-read-failed` as the device does. */
-  stream(file: NetwareFile, range?: Partial<FileRange>): AsyncGenerator<Buffer>;
+  /**
+   * A range of a file in pieces. Throws `filesystem-damaged` at what is lost and `disk-read-failed` as the device
+   * does; with `onLost`, which is told, zeros come for both.
+   */
+  stream(file: NetwareFile, range?: Partial<FileRange>, onLost?: OnLost): AsyncGenerator<Buffer>;
   /** Everything the server checks before it mounts the volume, and more. */
   check(): Promise<Finding[]>;
 }
@@ -137,12 +146,12 @@ class Volume implements NetwareFileSystem {
     return netwareFilesIn(this.#structures, ranges);
   }
 
-  walk(): AsyncGenerator<NetwareFile> {
-    return this.#walk().live();
+  walk(options?: WalkOptions): AsyncGenerator<NetwareFile> {
+    return this.#walk(options).live();
   }
 
-  deleted(): AsyncGenerator<NetwareFile> {
-    return this.#walk().deleted();
+  deleted(options?: WalkOptions): AsyncGenerator<NetwareFile> {
+    return this.#walk(options).deleted();
   }
 
   async root(): Promise<NetwareRoot | null> {
@@ -191,8 +200,9 @@ class Volume implements NetwareFileSystem {
     return Buffer.concat(pieces);
   }
 
-  stream(file: NetwareFile, range: Partial<FileRange> = {}): AsyncGenerator<Buffer> {
-    return streamOf(this.#contents(), file, { offset: 0, length: Number.MAX_SAFE_INTEGER, ...range });
+  stream(file: NetwareFile, range: Partial<FileRange> = {}, onLost?: OnLost): AsyncGenerator<Buffer> {
+    const whole = { offset: 0, length: Number.MAX_SAFE_INTEGER, ...range };
+    return streamOf(this.#contents(), file, whole, onLost);
   }
 
   async check(): Promise<Finding[]> {
@@ -207,9 +217,9 @@ class Volume implements NetwareFileSystem {
     return { ...this.#structures, fat: this.#structures.fat.table };
   }
 
-  #walk(): Walk {
+  #walk(options: WalkOptions = {}): Walk {
     const { directory, findings } = this.#structures;
-    if (directory.pages > 0) return new Walk(this.#structures);
+    if (directory.pages > 0) return new Walk(this.#structures, options.names);
     throw damaged(this.definition, findings.doubt ?? 'It has no directory.');
   }
 }

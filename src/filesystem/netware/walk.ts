@@ -1,6 +1,6 @@
 import { deepest, roles } from './index-of-records.ts';
-import { nameText } from './names.ts';
 import { readObject, type NetwareFile, type Records } from './objects.ts';
+import type { NameSpace } from './records.ts';
 import type { Structures } from './structures.ts';
 
 /** Where the server shows deleted files whose directory is gone. */
@@ -9,14 +9,16 @@ const deletedFolder = '/DELETED.SAV';
 const orphanFolder = '/.ORPHANS';
 const pathsKept = 10_000;
 
-/** Walks the tree and gives every object its path in the DOS name space. */
+/** Walks the tree and gives every object its path in a name space; a slash in a name is written %2F there. */
 export class Walk {
   readonly #structures: Structures;
+  readonly #space: NameSpace;
   readonly #from: Records;
   readonly #paths = new Map<number, string | null>();
 
-  constructor(structures: Structures) {
+  constructor(structures: Structures, space: NameSpace = 'DOS') {
     this.#structures = structures;
+    this.#space = space;
     const { directory, extended, root } = structures;
     this.#from = { directory, extended, version: root.version };
   }
@@ -34,7 +36,7 @@ export class Walk {
         open.pop();
         continue;
       }
-      const object = await readObject(this.#from, number, top.path);
+      const object = await this.#object(number, top.path);
       if (object === null) continue;
       yield object;
       if (object.kind === 'directory' && open.length <= deepest) {
@@ -42,7 +44,7 @@ export class Walk {
       }
     }
     for (const number of index.orphans()) {
-      const object = await readObject(this.#from, number, `${orphanFolder}/${index.parent(number)}`);
+      const object = await this.#object(number, `${orphanFolder}/${index.parent(number)}`);
       if (object !== null) yield object;
     }
   }
@@ -52,7 +54,7 @@ export class Walk {
     const { index } = this.#structures;
     for (const number of index.ofRole(roles.deletedFile, roles.deletedDirectory)) {
       const above = await this.#directoryPath(index.parent(number));
-      const object = await readObject(this.#from, number, above ?? deletedFolder);
+      const object = await this.#object(number, above ?? deletedFolder);
       if (object !== null) yield object;
     }
   }
@@ -65,11 +67,17 @@ export class Walk {
     const above = index.isDirectory(directory) ? index.above(directory) : null;
     let path: string | null = above === null ? null : '';
     for (const number of above === null ? [] : [...above, directory]) {
-      const record = await this.#from.directory.record(number);
-      path = record === null || path === null ? null : `${path}/${await nameText(record, 0, null)}`;
+      path = path === null ? null : ((await this.#object(number, path))?.path ?? null);
     }
     if (this.#paths.size >= pathsKept) this.#paths.clear();
     this.#paths.set(directory, path);
     return path;
+  }
+
+  async #object(number: number, above: string): Promise<NetwareFile | null> {
+    const object = await readObject(this.#from, number);
+    if (object === null) return null;
+    const name = object.names[this.#space] ?? object.name;
+    return { ...object, path: `${above}/${name.replaceAll('/', '%2F')}` };
   }
 }

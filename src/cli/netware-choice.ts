@@ -1,0 +1,57 @@
+import { RemetalError } from '../errors/index.ts';
+import {
+  nameSpaces,
+  type NameSpace,
+  type NetwareFile,
+  type NetwareFileSystem,
+} from '../filesystem/netware/index.ts';
+import { InvalidArgumentError } from 'commander';
+
+/** Which files of a volume a person means. */
+export interface FileChoice {
+  /** Files, and directories with all below them; everything when empty. */
+  readonly paths: readonly string[];
+  readonly deleted: boolean;
+  readonly names: NameSpace;
+}
+
+/** An option that is a name space. */
+export function nameSpaceOption(value: string): NameSpace {
+  const found = nameSpaces.find((space) => space === value.toUpperCase());
+  if (found === undefined)
+    throw new InvalidArgumentError(`It is one of ${nameSpaces.join(', ').toLowerCase()}.`);
+  return found;
+}
+
+/** The files of a choice. Throws `path-not-found` at the end where a path has met none. */
+export async function* chosenFiles(
+  filesystem: NetwareFileSystem,
+  { paths, deleted, names }: FileChoice,
+): AsyncGenerator<NetwareFile> {
+  const wanted = paths.map((path) => ({ path, key: keyOf(path), met: false }));
+  for await (const file of deleted ? filesystem.deleted({ names }) : filesystem.walk({ names })) {
+    const key = keyOf(file.path);
+    const matching = wanted.filter(
+      (want) => want.key === '' || key === want.key || key.startsWith(`${want.key}/`),
+    );
+    for (const want of matching) want.met = true;
+    if (wanted.length === 0 || matching.length > 0) yield file;
+  }
+  const missed = wanted.filter(({ met, key }) => !met && key !== '').map(({ path }) => path);
+  if (missed.length === 0) return;
+  throw new RemetalError(
+    'path-not-found',
+    `Volume ${filesystem.definition.name} holds no ${deleted ? 'deleted file' : 'file'} ${missed.join(', ')}.`,
+    { hint: '`remetal files` lists what it holds.', facts: { paths: missed } },
+  );
+}
+
+/** A path as NetWare compares it: either slash, no capitals, with or without one in front. */
+function keyOf(path: string): string {
+  return path
+    .replaceAll('\\', '/')
+    .split('/')
+    .filter((part) => part !== '')
+    .join('/')
+    .toUpperCase();
+}

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs';
+import { openDisk, type BlockDevice } from '../disk/index.ts';
+import { RemetalError } from '../errors/index.ts';
+import { openNetwareVolume, type NetwareFileSystem } from '../filesystem/netware/index.ts';
+import { readTable } from '../layout/index.ts';
+import {
+  logicalOf,
+  readNetware,
+  volumeDevice,
+  volumeNamed,
+  type Netware,
+  type NetwareVolume,
+} from '../layout/netware/index.ts';
+import { usage } from './context.ts';
+
+/** Disks and the NetWare volume on them that a person means; null for the only one. */
+export interface VolumeAddress {
+  readonly disks: readonly string[];
+  readonly volume: string | null;
+}
+
+/** The words on addresses in the help of the verbs that take one. */
+export const addressHelp = `
+A volume is named DISK:VOLUME, where DISK is a disk or an image file; a volume that lies on several is named
+with all of them, DISK,DISK:VOLUME. Paths that hold a colon or a comma go into --disk, and the volume alone is named
+then. The name may be left out where the disks hold one volume only.`;
+
+/** Takes apart `DISK[,DISK…][:VOLUME]`, or with disks named apart, `VOLUME`. Throws `usage`. */
+export function volumeAddress(text: string, disks: readonly string[] | undefined): VolumeAddress {
+  if (disks !== undefined) return { disks, volume: text.replace(/:$/, '') };
+  const colon = existsSync(text) ? -1 : text.lastIndexOf(':');
+  const volume = colon < 0 ? null : text.slice(colon + 1);
+  const before = colon < 0 ? text : text.slice(0, colon);
+  const named = existsSync(before) ? [before] : before.split(',');
+  if (named.includes('') || volume === '') {
+    usage(`"${text}" names no disk and volume.`, 'Write DISK:VOLUME, for example server.raw:SYS.');
+  }
+  return { disks: named, volume };
+}
+
+/** Opens disks for reading, finds what of NetWare is on them, and closes them once `work` is done. */
+export async function withNetware<T>(
+  paths: readonly string[],
+  work: (netware: Netware) => Promise<T>,
+): Promise<T> {
+  const devices: BlockDevice[] = [];
+  try {
+    const disks = [];
+    for (const path of paths) {
+      const device = await openDisk(path);
+      devices.push(device);
+      disks.push({ id: path, device, table: (await readTable(device)).table });
+    }
+    return await work(await readNetware(disks));
+  } finally {
+    await Promise.all(devices.map((device) => device.close()));
+  }
+}
+
+/** The file system of a volume that was found. */
+export async function openFound(netware: Netware, found: NetwareVolume): Promise<NetwareFileSystem> {
+  const device = volumeDevice(found, (partition) => logicalOf(netware, partition));
+  return await openNetwareVolume(device, found.definition);
+}
+
+/** Opens the volume a person means while `work` runs. Throws `volume-not-found` and what opening disks throws. */
+export async function withVolume<T>(
+  address: VolumeAddress,
+  work: (filesystem: NetwareFileSystem) => Promise<T>,
+): Promise<T> {
+  return await withNetware(address.disks, async (netware) => {
+    refuseNone(netware, address.disks);
+    return await work(await openFound(netware, chosen(netware, address.volume)));
+  });
+}
+
+/** Throws what was wrong with the partitions where no volume was found on any of them. */
+export function refuseNone({ volumes, broken, refused }: Netware, disks: readonly string[]): void {
+  if (volumes.length > 0 || broken.length > 0) return;
+  const [first] = refused;
+  if (first !== undefined) throw first.error;
+  throw new RemetalError('volume-not-found', `There is no NetWare volume on ${disks.join(', ')}.`, {
+    hint: 'Name whole disks: a volume is found through the partition of type 65 hex it lies in.',
+    facts: { disks },
+  });
+}
+
+function chosen(netware: Netware, name: string | null): NetwareVolume {
+  const names = [
+    ...netware.volumes.map(({ definition }) => definition.name),
+    ...netware.broken.map((b) => b.name),
+  ];
+  // The volume table has capitals, NetWare asks for none.
+  const found = names.find((known) => known.toUpperCase() === name?.toUpperCase());
+  if (name !== null) return volumeNamed(netware, found ?? name);
+  if (names.length === 1) return volumeNamed(netware, names[0]!);
+  return usage(
+    `The disks hold ${names.length} volumes, ${names.join(', ')}: name one.`,
+    'Write DISK:VOLUME.',
+  );
+}
