@@ -235,7 +235,7 @@ requires('xz')('disks without NetWare volumes are refused by name', async (t) =>
 });
 
 /** Extracts a made volume. */
-async function extracted(
+async function takenOut(
   t: ExecutionContext,
   maker: VolumeMaker,
   deleted = false,
@@ -261,7 +261,7 @@ test('names that would lead out of the folder are written harmlessly', async (t)
       named(0, 0, name, [4, 4, i % 2 === 0 ? 0x10 : 0], [52, 4, 0xff_ff_ff_ff], [120, 4, i + 1]),
     );
   }
-  const { folder, files } = await extracted(t, maker);
+  const { folder, files } = await takenOut(t, maker);
   t.deepEqual(readdirSync(join(folder, '..')), ['out']);
   t.is(files.length, 7);
   for (const name of readdirSync(folder, { recursive: true })) t.regex(String(name), /^[%A-Z0-9.\u005b/]+$/);
@@ -281,7 +281,7 @@ test('compressed, migrated, forked and doubled deleted files', async (t) => {
   maker.put(4, named(0, 1, 'forked', [44, 4, maker.store(fork)], [48, 4, fork.length], [120, 4, 3]));
   for (const number of [32, 33])
     maker.put(number, named(0, 0, 'TWICE', [9, 1, 0x20], [52, 4, 0xff_ff_ff_ff], [120, 4, number]));
-  const { folder, files } = await extracted(t, maker);
+  const { folder, files } = await takenOut(t, maker);
   t.deepEqual(readdirSync(folder).toSorted(), ['FORKED', 'FORKED.resource', 'PACKED.compressed']);
   t.deepEqual(readFileSync(join(folder, 'PACKED.compressed')), packed);
   t.deepEqual(readFileSync(join(folder, 'FORKED.resource')), fork);
@@ -294,7 +294,7 @@ test('compressed, migrated, forked and doubled deleted files', async (t) => {
       ['/FORKED', null],
     ],
   );
-  const gone = await extracted(t, maker, true);
+  const gone = await takenOut(t, maker, true);
   t.deepEqual(readdirSync(gone.folder).toSorted(), ['TWICE', 'TWICE.33']);
 });
 

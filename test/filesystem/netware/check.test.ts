@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { findingKinds, openNetwareVolume, type FindingCode } from '../../../src/filesystem/netware/index.ts';
 import type { VolumeDefinition } from '../../../src/layout/netware/index.ts';
@@ -512,4 +513,13 @@ test('findings of one kind without end are counted', async (t) => {
   t.is(findings.length, 201);
   t.deepEqual(findings.at(-1)?.facts, { count: 511 });
   t.regex(findings.at(-1)!.message, /311 more/);
+});
+
+test('docs/netware.md names every finding, how bad it is, and whether it costs the map its trust', (t) => {
+  const page = readFileSync(new URL('../../../docs/netware.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (error|warning|note)(, \*\*m\*\*)? \| .+ \|$/gm)];
+  t.deepEqual(
+    rows.map(([, code, severity, map]) => [code, severity, map !== undefined]),
+    Object.entries(findingKinds).map(([code, { severity, doubtsMap }]) => [code, severity, doubtsMap]),
+  );
 });
