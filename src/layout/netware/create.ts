@@ -1,4 +1,3 @@
-import { normalize, type Extent } from '../../bytes/index.ts';
 import { RemetalError } from '../../errors/index.ts';
 import type { TableWrite } from '../writes.ts';
 import { encodeHotfixHeader, groupsFor, unitsIn, type TableGroup } from './hotfix-header.ts';
@@ -13,7 +12,7 @@ import {
   unitSectors,
   unitSize,
 } from './places.ts';
-import { encodeTables, freeSpares, tablesInOrder } from './redirections.ts';
+import { encodeTables, tablesInOrder } from './redirections.ts';
 import { encodeRecordsBackup, encodeStamp } from './stamp.ts';
 import { physicalPieces } from './translation.ts';
 import { encodeVolumeTable, entryFault, isVolumeName, type VolumeTableEntry } from './volume-table.ts';
@@ -204,15 +203,6 @@ export function dataPartitionWrites(partition: DataPartition, records: Buffer | 
       copyOf: 'hotfix and mirror header',
     })),
   ];
-}
-
-/**
- * The spare units that nothing is in, byte extents of the partition. To zero them on a disk that was used
- * before helps whoever finds the copies of a redirection table differing: a spare of zeros was never used.
- */
-export function spareExtents(partition: Pick<DataPartition, 'hotfix' | 'redirections'>): Extent[] {
-  const spares = freeSpares(partition.redirections, partition.hotfix);
-  return normalize(spares.map((unit) => ({ start: unit * unitSize, length: unitSize })));
 }
 
 /* Both headers and, zeroed, the rest of their unit: third-party drivers keep a log behind them. */

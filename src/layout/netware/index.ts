@@ -10,7 +10,6 @@ export {
   freshIds,
   isHotfixSize,
   newDataPartition,
-  spareExtents,
   volumeTableWrites,
   type NetwareWrite,
   type PartitionSpec,

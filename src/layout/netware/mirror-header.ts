@@ -70,9 +70,3 @@ export function encodeMirrorHeader(header: MirrorHeader): Buffer {
   });
   return sector;
 }
-
-/** True when the header says that the partition it lies on holds what the group holds. */
-export function isInSync(header: MirrorHeader): boolean {
-  const own = header.members.indexOf(header.id);
-  return own < 0 || (header.deviceBad & (1 << own)) === 0;
-}

@@ -39,8 +39,3 @@ export function encodeRecordsBackup(records: Buffer): Buffer {
   records.copy(sector, recordsOffset, 0, recordsBytes);
   return sector;
 }
-
-/** Bytes 446 to 511 of the MBR as sector 1 keeps them, or null where it keeps none. */
-export function parseRecordsBackup(sector: Buffer): Buffer | null {
-  return sector[510] === 0x55 && sector[511] === 0xaa ? sector.subarray(recordsOffset) : null;
-}
