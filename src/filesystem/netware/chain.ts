@@ -29,6 +29,8 @@ export interface Chain {
   readonly blocks: number;
   readonly tail: Tail | null;
   readonly fault: ChainFault | null;
+  /** The block a visitor did not let it go on to. */
+  readonly stopped: number | null;
 }
 
 /** Runs in ascending order of their place in the file, three numbers each. */
@@ -81,25 +83,37 @@ export class Runs {
   }
 }
 
+/** Where to stop on a chain that is not yet at its end. */
+export interface ChainLimits {
+  /** Blocks from this number of the file on are not wanted. */
+  readonly before?: number;
+  /** Called with each block; `false` ends the chain in front of it. */
+  readonly visit?: (block: number) => boolean;
+}
+
 /**
  * Follows a chain from the value of a first-block field: a block, a tail (the whole file is one), or 0
  * or all ones for a file without data. The numbers of the blocks have to rise, so no chain goes round.
  */
-export function followChain(fat: FatTable, first: number): Chain {
+export function followChain(fat: FatTable, first: number, limits: ChainLimits = {}): Chain {
+  const { before = Infinity, visit } = limits;
   const runs = new Runs();
   let blocks = 0;
-  let before = -1;
+  let reached = -1;
   let value = first === 0 ? endOfChain : first;
-  const broken = (code: ChainFault['code'], words: string, block: number): Chain => ({
+  const chain = (ending: Partial<Chain>): Chain => ({
     runs,
     blocks,
     tail: null,
-    fault: { code, words, block },
+    fault: null,
+    stopped: null,
+    ...ending,
   });
-  for (;;) {
-    if (value === endOfChain) return { runs, blocks, tail: null, fault: null };
+  const broken = (code: ChainFault['code'], words: string, block: number): Chain =>
+    chain({ fault: { code, words, block } });
+  while (value !== endOfChain && reached + 1 < before) {
     const tail = tailOf(value);
-    if (tail !== null) return { runs, blocks, tail: { ...tail, index: before + 1 }, fault: null };
+    if (tail !== null) return chain({ tail: { ...tail, index: reached + 1 } });
     const block = value;
     if (block >= fat.blocks) {
       return broken('chain-range', `leads to block ${block}, outside the volume`, block);
@@ -110,12 +124,15 @@ export function followChain(fat: FatTable, first: number): Chain {
     const index = fat.index(block);
     value = fat.next(block);
     if (value === 0) return broken('chain-free', `leads to block ${block}, which is free`, block);
-    if (index <= before) {
-      const words = `goes from its block ${before} to one with the number ${index}, block ${block} of the volume`;
+    if (index <= reached) {
+      const words = `goes from its block ${reached} to one with the number ${index}, block ${block} of the volume`;
       return broken('chain-index', words, block);
     }
+    if (index >= before) break;
+    if (visit?.(block) === false) return chain({ stopped: block });
     runs.push(index, block);
     blocks++;
-    before = index;
+    reached = index;
   }
+  return chain({});
 }

@@ -1,4 +1,3 @@
-import type { Chain } from './chain.ts';
 import type { FatTable } from './fat.ts';
 
 const nobody = 0;
@@ -34,16 +33,9 @@ export class Claims {
     return doubled;
   }
 
-  /** Claims a chain for a file, named by a record of its; the first block somebody has already is given back. */
-  claimChain(record: number, chain: Chain, deleted: boolean): { block: number; by: Owner } | null {
-    let doubled: { block: number; by: Owner } | null = null;
-    for (const { block, count } of chain.runs) {
-      for (let i = 0; i < count; i++) {
-        const by = this.#claim(block + i, firstRecord + record, deleted);
-        if (by !== null) doubled ??= { block: block + i, by };
-      }
-    }
-    return doubled;
+  /** Claims a block for a file, named by a record of its; who has it already is given back. */
+  claim(record: number, block: number, deleted: boolean): Owner | null {
+    return this.#claim(block, firstRecord + record, deleted);
   }
 
   owner(block: number): Owner | null {

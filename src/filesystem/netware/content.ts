@@ -58,8 +58,8 @@ export function* extentsOf(contents: Contents, file: Stored, fork: Fork = 'data'
   const { fat, suballocation } = contents;
   const { blockSize } = fat.geometry;
   const first = fork === 'resource' ? (file.resourceFork?.firstBlock ?? 0) : file.firstBlock;
-  const chain = followChain(fat, first);
   const size = lengthOf(contents, file, fork);
+  const chain = followChain(fat, first, { before: Math.ceil(size / blockSize) });
   let done = 0;
   for (const { index, block, count } of chain.runs) {
     const start = index * blockSize;

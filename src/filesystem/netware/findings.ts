@@ -27,6 +27,7 @@ const fromOther = 'It copies the sound copy over the other one.';
 const cutsChain = 'It cuts the file off before the bad link and corrects its size.';
 
 const error = (repair: string): Kind => ({ severity: 'error', doubtsMap: true, repair });
+/** As bad, but no block that is in use can look free by it. */
 const recordError = (repair: string): Kind => ({ severity: 'error', doubtsMap: false, repair });
 const warning = (repair: string): Kind => ({ severity: 'warning', doubtsMap: false, repair });
 const note = (repair: string): Kind => ({ severity: 'note', doubtsMap: false, repair });
@@ -52,7 +53,7 @@ export const findingKinds = {
   // records
   'root-record': error('It writes a new root record; name spaces have to be named to it.'),
   'root-flags': error('It clears flags it does not know.'),
-  'name-spaces': error('It writes the list of name spaces again.'),
+  'name-spaces': recordError('It writes the list of name spaces again.'),
   'record-type': error('It frees the record.'),
   'record-name-space': recordError('It frees the record.'),
   'record-name': recordError('It gives the file a new name, VR and a number.'),
@@ -62,7 +63,9 @@ export const findingKinds = {
   'record-page-mixed': warning('It moves the record to a page of its owner.'),
   'record-free': note('It clears the record.'),
   'record-orphan': warning('It drops the record and frees its blocks.'),
-  'record-loop': error('It drops directories that cannot be reached from the root, and what is in them.'),
+  'record-loop': recordError(
+    'It drops directories that cannot be reached from the root, and what is in them.',
+  ),
   'record-parent': error('It drops the record.'),
   'record-links': recordError('It links the names again, or frees the stray record.'),
   'record-doubled-name': warning('It renames the second one, VR and a number.'),
@@ -77,10 +80,10 @@ export const findingKinds = {
   'blocks-lost': warning('It frees them, when told to; some versions keep them as files named LOST.'),
   // suballocation
   'suballocation-records': error('It writes the records again from the tails that files point to.'),
-  'suballocation-off': error('It cuts the tail off.'),
+  'suballocation-off': recordError('It cuts the tail off.'),
   'suballocation-chain': error('It drops the damaged chain, and the tails in it.'),
-  'tail-range': error('It cuts the tail off.'),
-  'tail-doubled': error('It leaves the piece to the first file and cuts the tail off the other one.'),
+  'tail-range': recordError('It cuts the tail off.'),
+  'tail-doubled': recordError('It leaves the piece to the first file and cuts the tail off the other one.'),
   'tail-short': warning(nothing),
   'tail-forbidden': warning(nothing),
   // told, not wrong

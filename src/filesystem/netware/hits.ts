@@ -21,11 +21,16 @@ export async function netwareFilesIn(
   const out: AffectedFile[] = [];
   if (hitsStructure(structures, index)) out.push({ path: '/', inode: 0, part: 'metadata' });
   const walk = new Walk(structures);
+  // The chains of a sound volume have no more blocks than the volume; where they share some, it has to end.
+  let steps = 2 * structures.geometry.blocks;
   for (const files of [walk.live(), walk.deleted()]) {
     for await (const file of files) {
       const { path, number } = file;
       if (hitsRecords(structures, file, index)) out.push({ path, inode: number, part: 'metadata' });
-      if (hitsContents(structures, file, index)) out.push({ path, inode: number, part: 'data' });
+      if (steps <= 0 || file.kind === 'directory') continue;
+      const { hit, blocks } = contentsHit(structures, file, index);
+      steps -= blocks;
+      if (hit) out.push({ path, inode: number, part: 'data' });
     }
   }
   return out;
@@ -49,14 +54,22 @@ function hitsRecords({ directory }: Structures, { records }: NetwareFile, index:
   });
 }
 
-function hitsContents(structures: Structures, file: NetwareFile, index: RangeIndex): boolean {
-  if (file.kind === 'directory') return false;
+/** Whether the contents of a file are hit, and about how many blocks were gone through to tell. */
+function contentsHit(
+  structures: Structures,
+  file: NetwareFile,
+  index: RangeIndex,
+): { readonly hit: boolean; readonly blocks: number } {
   const contents = { ...structures, fat: structures.fat.table };
   const forks: Fork[] = file.resourceFork === null ? ['data'] : ['data', 'resource'];
+  let blocks = 0;
+  let hit = false;
   for (const fork of forks) {
     for (const extent of extentsOf(contents, file, fork)) {
-      if (extent.kind === 'data' && index.touches(extent.at, extent.length)) return true;
+      if (extent.kind !== 'data') continue;
+      blocks += Math.ceil(extent.length / structures.geometry.blockSize);
+      hit ||= index.touches(extent.at, extent.length);
     }
   }
-  return false;
+  return { hit, blocks };
 }

@@ -35,7 +35,8 @@ export class LinkCheck {
   /** Follows the lists of one DOS record. */
   async object(number: number, record: Buffer): Promise<void> {
     const { primary, nameList, subdirectory, deleted } = parseNamed(record);
-    if (primary !== number) this.#broken(number, `takes record ${primary} for its own`);
+    // What files of 3.x have there is known from one source only, so 0 is let pass.
+    if (primary !== number && primary !== 0) this.#broken(number, `takes record ${primary} for its own`);
     await this.#names(number, nameList);
     await this.#trustees(number, record.readUInt32LE(subdirectory ? 44 : 56));
     if (!deleted) this.#hashes[number] = hashOf(record);

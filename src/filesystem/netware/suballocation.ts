@@ -38,8 +38,18 @@ export class Suballocation {
   static async read(from: SuballocationSource, findings: Findings): Promise<Suballocation> {
     const { fat } = from;
     const self = new Suballocation(fat.geometry);
+    const taken = new Uint8Array(Math.ceil(fat.blocks / 8));
     for (const [size, head] of await heads(from, findings)) {
-      const chain = followChain(fat, head);
+      const chain = followChain(fat, head, {
+        visit(block) {
+          const bit = 1 << (block & 7);
+          const free = (taken[block >> 3]! & bit) === 0;
+          taken[block >> 3]! |= bit;
+          return free;
+        },
+      });
+      if (chain.stopped !== null)
+        tell(findings, size, `leads to block ${chain.stopped}, which belongs to another size`);
       self.#chains.set(size, self.#blocksOf(chain, size, findings));
     }
     return self;
@@ -76,11 +86,7 @@ export class Suballocation {
   }
 
   #blocksOf(chain: Chain, size: number, findings: Findings): Uint32Array {
-    const broken = (words: string): void => {
-      findings.add('suballocation-chain', `The chain of pieces of ${size * pieceUnit} bytes ${words}.`, {
-        size,
-      });
-    };
+    const broken = (words: string): void => tell(findings, size, words);
     if (chain.fault !== null) broken(chain.fault.words);
     else if (chain.tail !== null) broken('ends in a suballocated tail');
     const blocks = new Uint32Array(chain.blocks);
@@ -94,6 +100,10 @@ export class Suballocation {
     }
     return blocks.subarray(0, count);
   }
+}
+
+function tell(findings: Findings, size: number, words: string): void {
+  findings.add('suballocation-chain', `The chain of pieces of ${size * pieceUnit} bytes ${words}.`, { size });
 }
 
 /** The beginnings of the chains by size; sizes without a chain left out. */

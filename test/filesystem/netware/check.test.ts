@@ -355,6 +355,11 @@ const cases: readonly Case[] = [
   },
   {
     code: 'suballocation-chain',
+    title: 'pieces of two sizes in one chain',
+    damage: (s) => s.record(20, [16 + 8, 4, s.pieces]),
+  },
+  {
+    code: 'suballocation-chain',
     title: 'pieces with a hole',
     damage: (s) => s.maker.setEntry(s.pieces, 1, none),
     also: ['tail-range', 'blocks-lost'],
