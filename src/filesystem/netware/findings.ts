@@ -24,7 +24,7 @@ interface Kind {
 
 const nothing = 'Nothing; VREPAIR leaves it alone.';
 const fromOther = 'It copies the sound copy over the other one.';
-const cutsChain = 'It cuts the file off before the bad link and corrects its size.';
+const cutsChain = 'Presumably it cuts the file off before the bad link.';
 
 const error = (repair: string): Kind => ({ severity: 'error', doubtsMap: true, repair });
 /** As bad, but no block that is in use can look free by it. */
@@ -32,58 +32,67 @@ const recordError = (repair: string): Kind => ({ severity: 'error', doubtsMap: f
 const warning = (repair: string): Kind => ({ severity: 'warning', doubtsMap: false, repair });
 const note = (repair: string): Kind => ({ severity: 'note', doubtsMap: false, repair });
 
-/** Every code a check can give, grouped by what it speaks of. */
+/**
+ * Every code a check can give, grouped by what it speaks of. What VREPAIR does: Novell's NetWare 4 handbook, and
+ * nwfix.c of jeffmerkey/netware-file-system; `presumably` where neither says it.
+ */
 export const findingKinds = {
   // the volume as its table defines it
   'volume-definition': error('It cannot: the volume table has to be put right first.'),
   'volume-short': error('It cannot: a part of the volume is missing.'),
   // FAT
-  'fat-pointers': error('It looks for the mirror at its usual place, 256 KB into the volume.'),
+  'fat-pointers': error(
+    'It stops where it can determine no valid FAT; the volume then comes back from a backup.',
+  ),
   'fat-unreadable': recordError(fromOther),
-  'fat-copies-differ': error('It compares both entries with their neighbours and keeps the better one.'),
-  'fat-chain': error('It links the chain of the FAT again from the places FAT blocks usually have.'),
-  'fat-lost': error('It cannot rebuild a part of the FAT that is lost in both copies; files in it are lost.'),
-  'fat-link': error('It ends the chain there.'),
-  'fat-free-index': warning('It clears the number.'),
+  'fat-copies-differ': error('It takes the mirror when that has fewer errors, else the primary copy.'),
+  'fat-chain': error('It takes the other copy; without one it stops.'),
+  'fat-lost': error('It stops: without valid FAT entries it cannot repair the volume.'),
+  'fat-link': error('It frees blocks that belong to no file.'),
+  'fat-free-index': warning('Presumably it clears the number.'),
   // directory, extended directory
-  'directory-chain': error('It links the directory to the blocks of the other copy.'),
+  'directory-chain': error(
+    'It stops when the two copies have not the same length; else it writes both anew from the sound one.',
+  ),
   'directory-unreadable': recordError(fromOther),
-  'directory-copies-differ': error('It keeps the copy whose records are sound.'),
-  'directory-lost': error('It cannot rebuild records lost in both copies; it drops what hung on them.'),
+  'directory-copies-differ': error('It checks the records of the primary copy and writes them to both.'),
+  'directory-lost': error('It stops, or drops what hung on the lost records.'),
   // records
-  'root-record': error('It writes a new root record; name spaces have to be named to it.'),
-  'root-flags': error('It clears flags it does not know.'),
-  'name-spaces': recordError('It writes the list of name spaces again.'),
+  'root-record': error('Presumably it stops: name spaces and suballocation are told by the root alone.'),
+  'root-flags': error('Presumably it clears the flags it does not know.'),
+  'name-spaces': recordError(
+    'Presumably it writes the list again; it wants its support module for each name space.',
+  ),
   'record-type': error('It frees the record.'),
   'record-name-space': recordError('It frees the record.'),
-  'record-name': recordError('It gives the file a new name, VR and a number.'),
-  'record-trustees': recordError('It drops the trustee assignments of the record.'),
+  'record-name': recordError('It frees the record or renames the file, depending on its version.'),
+  'record-trustees': recordError('It drops the trustee assignments.'),
   'record-restriction': recordError('It frees the record.'),
-  'record-page': recordError('It moves the record to a page of its owner.'),
-  'record-page-mixed': warning('It moves the record to a page of its owner.'),
+  'record-page': recordError('Presumably it moves the record to a page of its owner.'),
+  'record-page-mixed': warning('Presumably it moves the record to a page of its owner.'),
   'record-free': note('It clears the record.'),
   'record-orphan': warning('It drops the record and frees its blocks.'),
-  'record-loop': recordError(
-    'It drops directories that cannot be reached from the root, and what is in them.',
-  ),
-  'record-parent': error('It drops the record.'),
-  'record-links': recordError('It links the names again, or frees the stray record.'),
-  'record-doubled-name': warning('It renames the second one, VR and a number.'),
+  'record-loop': recordError('Presumably it drops what cannot be reached from the root.'),
+  'record-parent': error('It frees the record.'),
+  'record-links': recordError('It frees the records no file leads to.'),
+  'record-doubled-name': warning('Presumably it renames or drops the second one.'),
   'record-date': note(nothing),
   // contents of files
   'chain-range': error(cutsChain),
   'chain-free': error(cutsChain),
   'chain-index': error(cutsChain),
-  'chain-unknown': error('It cannot follow the file through the lost part of the FAT.'),
-  'block-doubled': error('It leaves the block to the first file and cuts the other one off.'),
-  'beyond-size': warning('It frees the blocks behind the end of the file.'),
-  'blocks-lost': warning('It frees them, when told to; some versions keep them as files named LOST.'),
+  'chain-unknown': error('It stops: without valid FAT entries it cannot repair the volume.'),
+  'block-doubled': error('Presumably it leaves the block to one of the two and cuts the other off.'),
+  'beyond-size': warning('Presumably it frees the blocks behind the end of the file.'),
+  'blocks-lost': warning('It frees them.'),
   // suballocation
-  'suballocation-records': error('It writes the records again from the tails that files point to.'),
-  'suballocation-off': recordError('It cuts the tail off.'),
-  'suballocation-chain': error('It drops the damaged chain, and the tails in it.'),
-  'tail-range': recordError('It cuts the tail off.'),
-  'tail-doubled': recordError('It leaves the piece to the first file and cuts the tail off the other one.'),
+  'suballocation-records': error(
+    'It clears heads outside the volume; records that are missing it presumably makes anew, empty.',
+  ),
+  'suballocation-off': recordError('Presumably it cuts the tail off.'),
+  'suballocation-chain': error('Presumably it drops the chain, and the tails in it.'),
+  'tail-range': recordError('Presumably it cuts the tail off.'),
+  'tail-doubled': recordError('Presumably it leaves the piece to one of the two.'),
   'tail-short': warning(nothing),
   'tail-forbidden': warning(nothing),
   // told, not wrong
