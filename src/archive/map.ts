@@ -110,6 +110,13 @@ export class GroupIndex {
     return this.#find(this.#control, offset, 0) ?? this.#find(this.#data, offset, this.controlGroups);
   }
 
+  /** The first byte behind `offset` at which an extent of the map begins; infinity when none does. */
+  nextStart(offset: number): number {
+    const after = ({ starts }: Stream): number =>
+      starts[lastNotAbove(starts, starts.length, offset) + 1] ?? Number.POSITIVE_INFINITY;
+    return Math.min(after(this.#control), after(this.#data));
+  }
+
   #find(stream: Stream, offset: number, firstGroup: number): number | null {
     const i = lastNotAbove(stream.starts, stream.starts.length, offset);
     if (i < 0) return null;
