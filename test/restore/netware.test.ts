@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { openSet, type SetReader } from '../../src/archive/index.ts';
 import { backup } from '../../src/backup/index.ts';
 import { faulty, memoryDisk, type BlockDevice, type Faults } from '../../src/disk/index.ts';
+import { RemetalError } from '../../src/errors/index.ts';
 import { openNetwareVolume, type NetwareFileSystem } from '../../src/filesystem/netware/index.ts';
 import { readTable } from '../../src/layout/index.ts';
 import {
@@ -180,6 +181,12 @@ async function same(t: ExecutionContext, from: Stored, netware: Netware, title: 
   }
 }
 
+function segmentsOf({ volumes }: Netware): number[][] {
+  return volumes.flatMap(({ segments }) =>
+    segments.map(({ partition, start, blocks }) => [partition, start, blocks]),
+  );
+}
+
 requires('zstd')('every image comes back on equal disks in the shape it had', async (t: ExecutionContext) => {
   for (const name of imageNames) {
     const from = await stored(name);
@@ -190,12 +197,8 @@ requires('zstd')('every image comes back on equal disks in the shape it had', as
     t.true(report.verified);
     t.deepEqual(report.moved, []);
     await same(t, from, netware, name);
-    const segments = ({ volumes }: Netware): unknown =>
-      volumes.map((volume) =>
-        volume.segments.map(({ partition, start, blocks }) => [partition, start, blocks]),
-      );
     const before = await netwareOf((await disksOf(name)).map(({ device }) => device));
-    t.deepEqual(segments(netware), segments(before), name);
+    t.deepEqual(segmentsOf(netware), segmentsOf(before), name);
     t.true(netware.partitions.every(({ partition }) => partition.redirections.moved.length === 0));
   }
 });
@@ -216,8 +219,11 @@ requires('zstd')(
     t.true(volumeNamed(spread.netware, 'SYS').segments.length > 1);
     await same(t, from, spread.netware, 'spread');
     const tight = [memoryDisk(16 * MiB), memoryDisk(16 * MiB)];
-    const error = t.throws(() => planFor(from.reader, tight), { code: 'target-too-small' } as never);
-    t.true((error as unknown as { facts: { missingSectors: number } }).facts.missingSectors > 0);
+    const error = t.throws(() => planFor(from.reader, tight), {
+      instanceOf: RemetalError,
+      code: 'target-too-small',
+    });
+    t.true(Number(error?.facts['missingSectors']) > 0);
   },
 );
 
@@ -333,7 +339,5 @@ test('a set without NetWare takes no disks it does not have', async (t) => {
     reporter: silent,
   });
   const reader = await openSet(medium, set);
-  t.throws(() => planFor(reader, [memoryDisk(8 * MiB), memoryDisk(8 * MiB)]), {
-    code: 'target-not-found',
-  } as never);
+  t.throws(() => planFor(reader, [memoryDisk(8 * MiB), memoryDisk(8 * MiB)]), { code: 'target-not-found' });
 });
