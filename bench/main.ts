@@ -1,10 +1,12 @@
 import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
+import { netwareMap } from './netware-map.ts';
 
 /** Every part of the bench by its name. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
   boot: applianceBoot,
+  netware: netwareMap,
 };
 
 const asked = process.argv.slice(2);

@@ -48,14 +48,14 @@ class Surveyor {
   }
 
   async run(): Promise<Survey> {
-    const { directory, root, findings } = this.#structures;
+    const { directory, index, root, findings } = this.#structures;
     this.#findings.include(findings);
     this.#claimStructures();
     await this.#links.root(root.nextTrustees);
     for (let page = 0; page < directory.pages; page++) {
       const bytes = await directory.page(page);
       if (bytes === null) continue;
-      checkPage(bytes, page * recordsPerPage, this.#findings);
+      checkPage(bytes, { first: page * recordsPerPage, index, findings: this.#findings });
       for (let i = 0; i < recordsPerPage; i++) {
         await this.#record(page * recordsPerPage + i, bytes.subarray(i * recordSize, (i + 1) * recordSize));
       }

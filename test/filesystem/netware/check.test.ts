@@ -259,7 +259,12 @@ const cases: readonly Case[] = [
       s.record(3, [44, 4, 98]);
     },
   },
-  { code: 'record-page', title: 'a deleted file among live ones', damage: (s) => s.record(2, [9, 1, 0x38]) },
+  {
+    code: 'record-page',
+    title: 'a deleted file among live ones',
+    damage: (s) => s.record(2, [9, 1, 0x38]),
+    also: ['record-page-mixed'],
+  },
   {
     code: 'record-page-mixed',
     title: 'files of two directories on a page',
@@ -527,4 +532,16 @@ test('docs/netware.md names every finding, how bad it is, and whether it costs t
     rows.map(([, code, severity, map]) => [code, severity, map !== undefined]),
     Object.entries(findingKinds).map(([code, { severity, doubtsMap }]) => [code, severity, doubtsMap]),
   );
+});
+
+test('names and trustees may go with their deleted file, or carry what they had before', async (t) => {
+  const sound = new Sound();
+  // The name has neither the mark of the deleted nor the directory it was in; trustees went along.
+  sound.record(129, [0, 4, 77], [9, 1, 0x10]);
+  sound.record(128, [56, 4, 130]);
+  sound.maker.put(130, recordOf([0, 4, 0xff_ff_ff_fe], [9, 1, 1], [20, 4, 128], [24, -4, 5], [88, 2, 1]));
+  const volume = await openNetwareVolume(sound.maker.finish(), sound.definition);
+  t.deepEqual(await volume.check(), []);
+  const [gone] = await all(volume.deleted());
+  t.like(gone, { path: '/GONE', names: { LONG: 'gone' }, trustees: [{ id: '00000005', rights: 1 }] });
 });
