@@ -11,10 +11,11 @@ export const extractVerb: Verb = (program, act) => {
   program
     .command('extract')
     .description('read files out of a NetWare volume, live or deleted, without NetWare')
-    .argument('<volume>', 'DISK[,DISK…]:VOLUME')
+    .argument('<volume>', 'DISK[,DISK…]:VOLUME, or FOLDER:VOLUME for a backup set')
     .argument('[path...]', 'files, and directories with all below them; everything when absent')
     .requiredOption('--to <folder>', 'the folder they are written to, made where it is missing')
     .option('--disk <path>', 'a disk or an image file the volume lies on; may be given again', collect)
+    .option('--set <name>', 'which set of a folder; the newest when absent')
     .option('--deleted', 'the deleted files that can still be salvaged, in place of the live ones')
     .option('--names <space>', 'the name space of the names: dos, long, nfs, mac, nt', nameSpaceOption, 'DOS')
     .option('--damaged', 'keep files that cannot be read in full, with zeros for what is lost')
@@ -29,6 +30,7 @@ Ends with 0 when every file was written as it was, with 3 when some were not; th
 
 Examples:
   remetal extract server.raw:SYS --to sys
+  remetal extract /mnt/usbdisk/fs1:SYS PUBLIC --to public
   remetal extract disk0.raw,disk1.raw:VOL1 USERS/ALICE --to alice
   remetal extract server.raw:SYS --deleted --to salvaged`,
     )
@@ -38,6 +40,7 @@ Examples:
 interface ExtractOptions {
   readonly to: string;
   readonly disk?: readonly string[];
+  readonly set?: string;
   readonly deleted?: boolean;
   readonly names: NameSpace;
   readonly damaged?: boolean;
@@ -50,7 +53,7 @@ async function extract(
   options: ExtractOptions,
 ): Promise<number> {
   const address = volumeAddress(volume, options.disk);
-  return await withVolume(address, async (filesystem) => {
+  return await withVolume(address, options.set, async (filesystem) => {
     const totals = { written: 0, bytes: 0, problems: 0 };
     const choice = { paths, deleted: options.deleted === true, names: options.names };
     await extractFiles(filesystem, {

@@ -10,9 +10,10 @@ export const filesVerb: Verb = (program, act) => {
   program
     .command('files')
     .description('list the files of a NetWare volume, live or deleted')
-    .argument('<volume>', 'DISK[,DISK…]:VOLUME')
+    .argument('<volume>', 'DISK[,DISK…]:VOLUME, or FOLDER:VOLUME for a backup set')
     .argument('[path...]', 'files, and directories with all below them; everything when absent')
     .option('--disk <path>', 'a disk or an image file the volume lies on; may be given again', collect)
+    .option('--set <name>', 'which set of a folder; the newest when absent')
     .option('-l, --long', 'sizes, attributes, dates, owners, trustees and other names as well')
     .option('--deleted', 'the deleted files that can still be salvaged, in place of the live ones')
     .option('--names <space>', 'the name space of the paths: dos, long, nfs, mac, nt', nameSpaceOption, 'DOS')
@@ -26,6 +27,7 @@ Examples:
   remetal files server.raw:SYS
   remetal files -l server.raw:SYS PUBLIC SYSTEM/LOGIN
   remetal files --deleted disk0.raw,disk1.raw:VOL1
+  remetal files /mnt/usbdisk/fs1:SYS
   remetal files --disk /dev/sdb --disk /dev/sdc VOL1`,
     )
     .action(act(listFiles));
@@ -34,6 +36,7 @@ Examples:
 interface FilesOptions {
   readonly disk?: readonly string[];
   readonly long?: boolean;
+  readonly set?: string;
   readonly deleted?: boolean;
   readonly names: NameSpace;
 }
@@ -46,7 +49,7 @@ async function listFiles(
 ): Promise<void> {
   const deleted = options.deleted === true;
   const address = volumeAddress(volume, options.disk);
-  await withVolume(address, async (filesystem) => {
+  await withVolume(address, options.set, async (filesystem) => {
     const rows: NetwareFile[] = [];
     let count = 0;
     let bytes = 0;

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import type { SetReader } from '../archive/index.ts';
 import { openDisk, type BlockDevice } from '../disk/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { openNetwareVolume, type NetwareFileSystem } from '../filesystem/netware/index.ts';
@@ -11,10 +12,14 @@ import {
   type Netware,
   type NetwareVolume,
 } from '../layout/netware/index.ts';
+import { setVolume } from '../mount/index.ts';
+import { netwareVolumes } from '../restore/plan-netware.ts';
 import { usage } from './context.ts';
+import { withSet } from './sets.ts';
 
 /** Disks and the NetWare volume on them that a person means; null for the only one. */
 export interface VolumeAddress {
+  /** Disks, image files, or the one folder a backup set is in. */
   readonly disks: readonly string[];
   readonly volume: string | null;
 }
@@ -22,8 +27,9 @@ export interface VolumeAddress {
 /** The words on addresses in the help of the verbs that take one. */
 export const addressHelp = `
 A volume is named DISK:VOLUME, where DISK is a disk or an image file; a volume that lies on several is named
-with all of them, DISK,DISK:VOLUME. Paths that hold a colon or a comma go into --disk, and the volume alone is named
-then. The name may be left out where the disks hold one volume only.`;
+with all of them, DISK,DISK:VOLUME. A volume of a backup set is named FOLDER:VOLUME, FOLDER being the place of the
+set. Paths that hold a colon or a comma go into --disk, and the volume alone is named then. The name may be left out
+where there is one volume only.`;
 
 /** Takes apart `DISK[,DISK…][:VOLUME]`, or with disks named apart, `VOLUME`. Throws `usage`. */
 export function volumeAddress(text: string, disks: readonly string[] | undefined): VolumeAddress {
@@ -63,15 +69,56 @@ export async function openFound(netware: Netware, found: NetwareVolume): Promise
   return await openNetwareVolume(device, found.definition);
 }
 
-/** Opens the volume a person means while `work` runs. Throws `volume-not-found` and what opening disks throws. */
+/**
+ * Opens the volume a person means while `work` runs: on disks, or in a backup set.
+ *
+ * @param set Which set of the folder; the newest when absent.
+ * @throws `volume-not-found` and what opening disks or sets throws.
+ */
 export async function withVolume<T>(
   address: VolumeAddress,
+  set: string | undefined,
   work: (filesystem: NetwareFileSystem) => Promise<T>,
 ): Promise<T> {
+  const [place, other] = address.disks;
+  if (place !== undefined && other === undefined && isFolder(place)) {
+    return await withSet(place, set, async (reader) => work(await openInSet(reader, address.volume)));
+  }
   return await withNetware(address.disks, async (netware) => {
     refuseNone(netware, address.disks);
     return await work(await openFound(netware, chosen(netware, address.volume)));
   });
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+async function openInSet(reader: SetReader, name: string | null): Promise<NetwareFileSystem> {
+  const volumes = netwareVolumes(reader.layout);
+  const names = volumes.map(({ volume }) => volume.name);
+  if (name === null && names.length > 1) {
+    usage(`The set holds ${names.length} volumes, ${names.join(', ')}: name one.`, 'Write FOLDER:VOLUME.');
+  }
+  const wanted = name?.toUpperCase();
+  const known = volumes.find(
+    ({ volume }) =>
+      wanted === undefined || [volume.id, volume.name].some((each) => each.toUpperCase() === wanted),
+  );
+  if (known === undefined) {
+    throw new RemetalError(
+      'volume-not-found',
+      `The set ${reader.name} holds no NetWare volume${name === null ? '' : ` ${name}`}.`,
+      {
+        hint:
+          names.length === 0
+            ? 'Partitions that were imaged whole are read after they were restored.'
+            : `It holds ${names.join(', ')}.`,
+        facts: { set: reader.name, volume: name, volumes: names },
+      },
+    );
+  }
+  return await openNetwareVolume(setVolume(reader, known.volume.id), known.found.definition);
 }
 
 /** Throws what was wrong with the partitions where no volume was found on any of them. */

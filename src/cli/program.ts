@@ -16,6 +16,7 @@ import { restoreVerb } from './restore.ts';
 import { showVerb } from './show.ts';
 import { verifyVerb } from './verify.ts';
 import { version } from './version.ts';
+import { volumesVerb } from './volumes.ts';
 import { writeUsbVerb } from './write-usb.ts';
 
 /** The verbs, in the order the help lists them. */
@@ -29,6 +30,7 @@ const verbs: readonly Verb[] = [
   planVerb,
   restoreVerb,
   disksVerb,
+  volumesVerb,
   checkVerb,
   filesVerb,
   extractVerb,
