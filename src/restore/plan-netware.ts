@@ -258,7 +258,7 @@ function stepOf(planned: PlanDataPartition, part: NetwareStep['part'], target: N
     ranges,
     what:
       part === 'volume-table'
-        ? `NetWare volume table, ${planned.segments.length} segments`
+        ? `NetWare volume table, ${planned.segments.length} ${planned.segments.length === 1 ? 'segment' : 'segments'}`
         : `NetWare hotfix area of ${planned.hotfixSectors} sectors and its tables`,
     digest: netwareWritesDigest(writes),
   };

@@ -26,6 +26,8 @@ export interface TargetLayout {
   readonly placed: readonly Placed[];
   /** For a disk without a table: the sectors its volume takes. */
   readonly whole: number;
+  /** Areas that have to be zeros all over before they are used: the hotfix areas of NetWare partitions. */
+  readonly cleared: readonly { readonly what: string; readonly start: number; readonly length: number }[];
 }
 
 /** The parts of the kept extents of the volumes of a disk that lie in `windows`, in sectors of the disk. */
@@ -73,7 +75,9 @@ function edges(area: Extent, sectors: number): Extent[] {
   ]);
 }
 
-const wholeDisk = 'the disk';
+function ends(of: string): string {
+  return `earlier signatures at both ends of ${of}`;
+}
 
 /**
  * The zeros that go onto a disk before anything else: its first and last MiB, so that no earlier table
@@ -85,14 +89,20 @@ export function wipeSteps(layout: TargetLayout, journal: SectorRun | null): Wipe
   const { geometry, disk } = layout;
   const reach = edge / geometry.sectorSize;
   const areas = [
-    { what: wholeDisk, start: 0, length: sectorsOf(geometry) },
-    ...partitionsOf(layout).toSorted((a, b) => a.start - b.start),
+    {
+      what: ends('the disk'),
+      windows: edges({ start: 0, length: sectorsOf(geometry) }, reach),
+      spares: false,
+    },
+    ...partitionsOf(layout)
+      .toSorted((a, b) => a.start - b.start)
+      .map((area) => ({ what: ends(area.what), windows: edges(area, reach), spares: true })),
+    ...layout.cleared.map((area) => ({ what: area.what, windows: [area], spares: true })),
   ];
   const steps: WipeStep[] = [];
   let taken: Extent[] = journal?.disk === disk ? [{ start: journal.start, length: journal.count }] : [];
-  for (const area of areas) {
-    const windows = edges(area, reach);
-    const spared = area.what === wholeDisk ? [] : keptIn(layout, windows);
+  for (const { what, windows, spares } of areas) {
+    const spared = spares ? keptIn(layout, windows) : [];
     const ranges = subtract(windows, normalize([...spared, ...taken]));
     if (ranges.length === 0) continue;
     taken = normalize([...taken, ...ranges]);
@@ -103,7 +113,7 @@ export function wipeSteps(layout: TargetLayout, journal: SectorRun | null): Wipe
       start: ranges[0]!.start,
       count: last.start + last.length - ranges[0]!.start,
       ranges: ranges.map(({ start, length }) => ({ start, count: length })),
-      what: `earlier signatures at both ends of ${area.what}`,
+      what,
     });
   }
   return steps;

@@ -145,6 +145,11 @@ function assemble(solved: Solved): Plan {
       ...volumes.filter(({ kind }) => kind === 'netware').map((volume) => placed.get(volume.id)!),
     ],
     whole: wholeSectors(own, journeys),
+    cleared: (netware?.partitions.get(disk.id) ?? []).map((made) => ({
+      what: `the hotfix area of partition ${made.partition}`,
+      start: made.start,
+      length: made.hotfixSectors,
+    })),
   }));
   const journal = layouts.map(journalRoom).find((room) => room !== null) ?? null;
   const describe = (volume: Volume): Omit<VolumeStep, 'kind'> => {
