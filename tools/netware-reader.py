@@ -240,19 +240,25 @@ class Partition:
                     raise Damaged("redirection-pointer", "a table at sector %d" % at)
                 reserved.add(at // UNIT)
             tables = [self.physical(at, UNIT) for at in places]
-            self.same_tables("redirection", tables[0], tables[2], group)
-            self.same_tables("bad-bits", tables[1], tables[3], group)
-            moves += words(tables[0])
-            bad += words(tables[1])
+            moves += self.better("redirection", tables[0], tables[2], group)
+            bad += self.better("bad-bits", tables[1], tables[3], group)
         for unit in sorted(reserved):
             if moves[unit] != NONE or bad[unit] != NONE:
                 finding("redirection-table", self.where, "unit %d holds headers or tables but is not reserved" % unit)
         for unit, (target, bits) in enumerate(zip(moves, bad)):
             self.read_move(unit, units, target, bits)
 
-    def same_tables(self, what, one, two, group):
+    def better(self, what, one, two, group):
+        """The entries of a table; where its copies differ, of the one with fewer impossible entries."""
         if one != two:
-            finding(what + "-copy", self.where, "the two copies of table %d differ; the first is used" % group)
+            finding(what + "-copy", self.where, "the two copies of table %d differ" % group)
+
+        def rank(table):
+            entries = words(table)
+            odd = sum(1 for e in entries if e not in (0, NONE) and (e % UNIT or e >= self.data if what == "redirection" else e > 0xFF))
+            open_headers = sum(1 for at in COPIES if group == 0 and entries[at // UNIT] != NONE)
+            return odd + open_headers, -sum(1 for e in entries if e)
+        return words(min(one, two, key=rank) if one != two else one)
 
     def read_move(self, unit, units, target, bits):
         if target in (0, NONE):
@@ -907,7 +913,7 @@ class Volume(Blocks):
         out["inherited_rights"] = u16(data, 100 if record.directory else 96)
         out["trustees"] = record.trustees
         if record.names:
-            out["names"] = {SPACES[s]: text_of(r.name) for s, r in sorted(record.names.items())}
+            out["names"] = {SPACES.get(s, str(s)): text_of(r.name) for s, r in sorted(record.names.items())}
         if u32(data, 112) and u32(data, 112) >= len(self.extended):
             self.say("extended", "record %d has extended attributes that are not there" % record.number)
         if not record.directory:
@@ -1040,6 +1046,8 @@ def main(arguments):
     parser.add_argument("--extract")
     parser.add_argument("--names", default="DOS", choices=[SPACES[n] for n in sorted(NAME_ROOM)])
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     try:
         partitions, volumes = read_all(options.disks, options.mirror)
         if options.json:
