@@ -13,7 +13,8 @@ do what was asked. What has no copy and no rule (the bytes of files, say) it can
   --mirror        reads files through the mirror FAT and the mirror directory
   --names SPACE   the name space files are extracted by (DOS, MAC, NFS, LONG, NT; without it DOS)
 
-Deleted (salvageable) files are extracted below DIR/VOLUME.deleted, with ";number" behind the name.
+Deleted (salvageable) files are extracted below DIR/VOLUME.deleted, with ";dirno" behind the name;
+resource forks of the Mac beside their file, with ".rsrc" behind it. Names are code page 437.
 
 The JSON, numbers decimal unless said:
   partitions  list: disk (file name), start_lba, sectors, hotfix_sectors, data_sectors, stamped,
@@ -965,18 +966,27 @@ class Volume(Blocks):
             else:
                 top, path = self.name, self.path(record, space) or record.path
             target = os.path.join(folder, top, *(safe(step) for step in path.split("/")[1:]))
-            if record.directory:
-                os.makedirs(target, exist_ok=True)
-                continue
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            write(target, record.pieces)
-            if hasattr(record, "fork"):
-                write(target + ".rsrc", record.fork)
+            try:
+                self.extract_one(record, target)
+            except OSError as error:
+                self.say("extract", "%s: %s" % (target, error.strerror))
+
+    def extract_one(self, record, target):
+        if record.directory:
+            os.makedirs(target, exist_ok=True)
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.lexists(target):
+            target += ";%d" % record.number
+        write(target, record.pieces)
+        if hasattr(record, "fork"):
+            write(target + ".rsrc", record.fork)
 
 
 def safe(step):
+    """A name as one step of a path that stays below the folder."""
     step = "".join("%%%02X" % ord(c) if c in "/%" or ord(c) < 32 else c for c in step)
-    return step.replace(".", "%2E") if step in (".", "..") else step
+    return "%2E" * len(step) if step in (".", "..") else step or "%00"
 
 
 def write(target, pieces):

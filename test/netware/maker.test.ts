@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import {
   makeNetware,
@@ -63,13 +64,9 @@ function tree(version: 3 | 4 = 4): EntryWish[] {
   ];
 }
 
-function accepted(
-  t: ExecutionContext<any>,
-  description: NetwareDescription,
-  options: string[] = [],
-): ReaderOutput {
+function accepted(t: ExecutionContext<any>, description: NetwareDescription): ReaderOutput {
   const manifest = makeNetware(temporary(t), description);
-  const { status, output, stderr } = readDisks(manifest.paths, options);
+  const { status, output, stderr } = readDisks(manifest.paths);
   t.is(stderr, '');
   t.is(status, 0);
   t.deepEqual(unlike(manifest, output), []);
@@ -98,7 +95,9 @@ for (const blockSize of [4096, 8192, 16384, 32768, 65536] as const) {
 }
 
 test('other name spaces, and resource forks of the Mac', (t) => {
-  const output = accepted(t, {
+  const long = { LONG: `${'Long name '.repeat(7)}.text`, NFS: 'long-name', MAC: 'Long Name' };
+  const folder = temporary(t);
+  const manifest = makeNetware(folder, {
     disks: [{ name: 'disk.img', sectors: 40000 }],
     volumes: [
       {
@@ -107,24 +106,25 @@ test('other name spaces, and resource forks of the Mac', (t) => {
         suballocation: true,
         spaces: ['LONG', 'MAC', 'NFS'],
         segments: [{ disk: 0 }],
-        trustees: Array.from({ length: 30 }, (_, i) => ({ id: i + 1, rights: 0x1ff })),
+        trustees: trustees(30),
         entries: [
           ...tree(),
-          {
-            path: 'LONGN~1.TXT',
-            names: { LONG: `${'Long name '.repeat(7)}.text`, NFS: 'long-name', MAC: 'Long Name' },
-            content: { noise: 20000 },
-            resource: noise(9000, 3),
-          },
+          { path: 'LONGN~1.TXT', names: long, content: { noise: 20000 }, resource: noise(9000, 3) },
           { path: 'LONGD~1', directory: true, names: { LONG: 'a Directory with a long name' } },
-          { path: 'LONGD~1/IN.TXT', content: { noise: 10 } },
+          { path: 'LONGD~1/IN.TXT', names: { LONG: '..' }, content: noise(10) },
         ],
       },
     ],
   });
-  const long = output.volumes['SYS']!.entries.find(({ path }) => path === '/LONGN~1.TXT')!;
-  t.deepEqual(long.names, { LONG: `${'Long name '.repeat(7)}.text`, NFS: 'long-name', MAC: 'Long Name' });
-  t.is(long.forks?.MAC.size, 9000);
+  const out = join(folder, 'out');
+  const { status, output } = readDisks(manifest.paths, ['--extract', out, '--names', 'LONG']);
+  t.is(status, 0);
+  t.deepEqual(unlike(manifest, output), []);
+  const entry = output.volumes['SYS']!.entries.find(({ path }) => path === '/LONGN~1.TXT')!;
+  t.deepEqual(entry.names, long);
+  t.is(entry.forks?.MAC.size, 9000);
+  t.true(readFileSync(join(out, 'SYS', `${long.LONG}.rsrc`)).equals(noise(9000, 3)));
+  t.true(readFileSync(join(out, 'SYS/a Directory with a long name/%2E%2E')).equals(noise(10)));
 });
 
 test('segments over three disks, two volumes, FAT blocks in several segments and runs', (t) => {
@@ -214,11 +214,21 @@ requires(
 });
 
 for (const [what, partition, stale, wanted] of [
-  ['a lost HOTFIX00', { lost: [{ of: 'hotfix', copy: 0 }] }, undefined, ['hotfix-copy']],
-  ['a lost MIRROR00', { lost: [{ of: 'mirror', copy: 3 }] }, undefined, ['mirror-copy']],
-  ['a lost volume table', { lost: [{ of: 'volume table', copy: 0 }] }, undefined, ['volume-table-copy']],
-  ['lost redirections', { lost: [{ of: 'redirections', copy: 0 }] }, undefined, ['redirection-copy']],
-  ['lost bad bits', { lost: [{ of: 'bad bits', copy: 0 }] }, undefined, ['bad-bits-copy']],
+  ['a lost copy of HOTFIX00', { lost: [{ of: 'hotfix', copy: 0 }] }, undefined, ['hotfix-copy']],
+  ['a lost copy of MIRROR00', { lost: [{ of: 'mirror', copy: 3 }] }, undefined, ['mirror-copy']],
+  [
+    'a lost copy of the volume table',
+    { lost: [{ of: 'volume table', copy: 0 }] },
+    undefined,
+    ['volume-table-copy'],
+  ],
+  [
+    'a lost copy of the redirections',
+    { lost: [{ of: 'redirections', copy: 0 }] },
+    undefined,
+    ['redirection-copy'],
+  ],
+  ['a lost copy of the bad bits', { lost: [{ of: 'bad bits', copy: 0 }] }, undefined, ['bad-bits-copy']],
   ['a stale FAT', {}, 'fat', ['fat-mirror']],
   ['a stale directory', {}, 'directory', ['directory-mirror']],
 ] as const) {
@@ -264,6 +274,19 @@ test('a mirror out of sync is told and not read; a missing one is told', (t) => 
   const one = readDisks(manifest.paths.slice(1));
   t.deepEqual(codes(one.output.findings), ['mirror-group']);
   t.deepEqual(unlike({ ...manifest, partitions: manifest.partitions.slice(1) }, one.output), []);
+});
+
+test('what the reader says differently from a manifest is noticed', (t) => {
+  const manifest = makeNetware(temporary(t), {
+    disks: [{ name: 'disk.img', sectors: 40000 }],
+    volumes: [{ name: 'SYS', blockSize: 4096, segments: [{ disk: 0 }], entries: tree() }],
+  });
+  const { output } = readDisks(manifest.paths);
+  manifest.volumes['SYS']!.entries[0]!.attributes++;
+  manifest.partitions[0]!.vdt[0]!.dir2++;
+  t.is(unlike(manifest, output).length, 2);
+  manifest.volumes['SYS']!.entries.pop();
+  t.is(unlike(manifest, output).length, 2);
 });
 
 test('what makes no disk is not made', (t) => {
