@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+
 /** The controllers a disk can be attached to; each is another driver in the guest. */
 export type Controller =
   | 'virtio-blk'
@@ -22,6 +24,8 @@ export interface Drive {
   readonly boot?: number;
   /** Writes go nowhere, and the image stays as it is. */
   readonly discardWrites?: boolean;
+  /** Every write that touches one of these sectors of 512 bytes fails, now and ever after. Raw images only. */
+  readonly failingSectors?: readonly number[];
 }
 
 /** What QEMU calls the optical drive. */
@@ -63,6 +67,23 @@ function identified(drive: Drive, ordinal: number): Drive {
   return drive;
 }
 
+function failingRule(sector: number): string {
+  return `[inject-error]\nevent = "write_aio"\niotype = "write"\nerrno = "5"\nsector = "${sector}"\n`;
+}
+
+/* QEMU's blkdebug fails what its rules name; they are read from a file. */
+function fileOf({ file, failingSectors }: Drive): string[] {
+  if (failingSectors === undefined) return [`file=${file}`];
+  const rules = `${file}.faults`;
+  writeFileSync(rules, failingSectors.map(failingRule).join('\n'));
+  return [
+    'file.driver=blkdebug',
+    `file.config=${rules}`,
+    'file.image.driver=file',
+    `file.image.filename=${file}`,
+  ];
+}
+
 /** QEMU's arguments for a set of drives on a q35 machine, whose own AHCI controller has six ports. */
 export function driveArguments(drives: readonly Drive[]): string[] {
   const kinds = [...new Set(drives.map((drive) => drive.controller))];
@@ -75,7 +96,7 @@ export function driveArguments(drives: readonly Drive[]): string[] {
   const attached = drives.flatMap((drive, ordinal) => [
     '-drive',
     [
-      `file=${drive.file}`,
+      ...fileOf(drive),
       `format=${drive.format}`,
       `id=d${ordinal}`,
       'if=none',

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 const packageOf: Readonly<Record<string, string>> = {
   debugfs: 'e2fsprogs',
   e2fsck: 'e2fsprogs',
+  'fsck.fat': 'dosfstools',
   'grub-mkimage': 'grub-common',
   losetup: 'mount',
   mcopy: 'mtools',
@@ -12,7 +13,9 @@ const packageOf: Readonly<Record<string, string>> = {
   'mkfs.vfat': 'dosfstools',
   mkswap: 'util-linux',
   mmd: 'mtools',
+  mtype: 'mtools',
   mmdebstrap: 'mmdebstrap',
+  python3: 'python3',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
   setfacl: 'acl',
