@@ -16,6 +16,11 @@ do what was asked. What has no copy and no rule (the bytes of files, say) it can
 Deleted (salvageable) files are extracted below DIR/VOLUME.deleted, with ";dirno" behind the name;
 resource forks of the Mac beside their file, with ".rsrc" behind it. Names are code page 437.
 
+The structures are those told of by jeffmerkey/netware-file-system (nwfs.h, nwdir.h), zhmu/nwfs
+(doc/nwfs386.md) and Ralf Brown's Interrupt List (NetWare directory entries). Not read: volume tables
+elsewhere than in logical sectors 32, 64, 96 and 128, names that go on in the extended directory,
+partitions that no entry of the MBR names, and NSS.
+
 The JSON, numbers decimal unless said:
   partitions  list: disk (file name), start_lba, sectors, hotfix_sectors, data_sectors, stamped,
               redirections [{logical_sector, moved_to_partition_sector}], id ("0x" hex),
