@@ -721,7 +721,7 @@ class Volume(Blocks):
     # suballocation
 
     def read_suballocation(self):
-        self.sub_chains, self.sub_spans, self.pieces = {}, {}, {}
+        self.sub_chains, self.pieces = {}, {}
         classes, number, seen = self.size // SECTOR, self.first_sub, []
         while number:
             data = self.sub_records.get(number)
