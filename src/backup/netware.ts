@@ -1,7 +1,8 @@
 import type { LeftOut } from '../archive/index.ts';
 import type { BlockDevice } from '../disk/index.ts';
-import { openNetwareVolume } from '../filesystem/netware/index.ts';
-import type { FileSystem } from '../filesystem/index.ts';
+import { openNetwareVolume, type NetwareFileSystem } from '../filesystem/netware/index.ts';
+import { detect, type FileSystem } from '../filesystem/index.ts';
+import { isCoded } from '../errors/index.ts';
 import type { Volume } from '../layout/index.ts';
 import {
   logicalOf,
@@ -13,6 +14,7 @@ import {
   type NetwareDisk,
   type NetwareRecord,
   type NetwareVolume,
+  type VolumeDefinition,
 } from '../layout/netware/index.ts';
 import type { Notice } from '../progress/index.ts';
 
@@ -20,20 +22,23 @@ import type { Notice } from '../progress/index.ts';
 export interface FoundNetwareVolume {
   readonly volume: Volume;
   readonly device: BlockDevice;
+  /** Opens it once and gives the same every time. */
   readonly open: () => Promise<FileSystem>;
 }
 
 /** What of NetWare is imaged by its volumes. */
 export interface FoundNetware {
-  /** For the layout record; null where there is nothing of NetWare. */
-  readonly record: NetwareRecord | null;
+  /** For the layout record, opens every volume; null where there is nothing of NetWare. */
+  readonly record: () => Promise<NetwareRecord | null>;
   readonly volumes: readonly FoundNetwareVolume[];
   /** Ids of partitions (`disk1.part2`) that are not imaged themselves, since all they hold is in the volumes. */
   readonly covered: ReadonlySet<string>;
   readonly leftOut: readonly LeftOut[];
 }
 
-const nothing: FoundNetware = { record: null, volumes: [], covered: new Set(), leftOut: [] };
+const nothing: FoundNetware = {
+  record: () => Promise.resolve(null),
+  volumes: [], covered: new Set(), leftOut: [] };
 
 /**
  * The NetWare volumes of all disks, put together from their segments. A partition that carries a piece of
@@ -60,9 +65,16 @@ export async function findNetware(
     segments.every(({ partition }) => !whole.has(partition)),
   );
   const covered = netware.partitions.filter((_, index) => !whole.has(index));
+  const found = named(volumes).map((each) => ready(netware, each, keepDeleted));
   return {
-    record: netwareRecord({ ...netware, volumes }),
-    volumes: named(volumes).map((found) => ready(netware, found, keepDeleted)),
+    record: async () => {
+      const leftOut = new Set<NetwareVolume>();
+      for (const [index, volume] of keepDeleted ? [] : volumes.entries()) {
+        if (await leavesOutDeleted(await found[index]!.open())) leftOut.add(volume);
+      }
+      return netwareRecord({ ...netware, volumes }, leftOut);
+    },
+    volumes: found,
     covered: new Set(covered.map(({ disk, number }) => `${disk}.part${number}`)),
     leftOut: covered.flatMap(({ name, length, partition }) => {
       const index = netware.partitions.findIndex((other) => other.partition === partition);
@@ -73,6 +85,17 @@ export async function findNetware(
         : [{ volume: null, bytes: sectors * 512, reason: 'unallocated' as const, detail }];
     }),
   };
+}
+
+/** Whether the map of a volume opened without deleted files lacks what only they hold, and there are any. */
+async function leavesOutDeleted(filesystem: FileSystem): Promise<boolean> {
+  if (!isNetware(filesystem) || !(await filesystem.usedMap()).trusted) return false;
+  const first = await filesystem.deleted().next();
+  return first.done !== true;
+}
+
+function isNetware(filesystem: FileSystem): filesystem is NetwareFileSystem {
+  return 'deleted' in filesystem;
 }
 
 /* Broken volumes do not say where they lie beyond the tables that name them: those are asked. */
@@ -121,6 +144,7 @@ function ready(
 ): FoundNetwareVolume {
   const { definition, segments } = found;
   const device = volumeDevice(found, (partition) => logicalOf(netware, partition));
+  let opened: Promise<FileSystem> | null = null;
   return {
     volume: {
       id,
@@ -138,6 +162,22 @@ function ready(
       filesystem: null,
     },
     device,
-    open: () => openNetwareVolume(device, definition, { keepDeleted }),
+    open: () => (opened ??= filesystemOn(device, definition, keepDeleted)),
   };
+}
+
+/** What lies on a NetWare volume: NetWare's own file system as a rule, but it may be any other. */
+async function filesystemOn(
+  device: BlockDevice,
+  definition: VolumeDefinition,
+  keepDeleted: boolean,
+): Promise<FileSystem> {
+  const own = await openNetwareVolume(device, definition, { keepDeleted });
+  if ((await own.usedMap()).trusted) return own;
+  try {
+    return (await detect(device)) ?? own;
+  } catch (error) {
+    if (!isCoded(error, 'filesystem-damaged', 'disk-read-failed')) throw error;
+    return own;
+  }
 }

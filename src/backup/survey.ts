@@ -200,13 +200,14 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
     }
     volumes.push({ volume, device, ...mapped });
   }
+  const record = (await netware?.record()) ?? null;
   return {
     layout: {
       version: 1,
       machine: request.machine,
       disks: found.map(({ layout }) => layout),
       volumes: named,
-      ...(netware?.record == null ? {} : { netware: netware.record }),
+      ...(record === null ? {} : { netware: record }),
     },
     volumes,
     leftOut: request.allSectors ? [] : [...found.flatMap(unallocated), ...(netware?.leftOut ?? [])],

@@ -2,7 +2,7 @@ import { joined } from '../disk/joined.ts';
 import { slice } from '../disk/slice.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { isCoded } from '../errors/index.ts';
-import { fatGrowthOf, openNetwareVolume } from '../filesystem/netware/index.ts';
+import { carryOutPurge, fatGrowthOf, openNetwareVolume } from '../filesystem/netware/index.ts';
 import {
   extendFat,
   planFatExtension,
@@ -17,7 +17,7 @@ import { NetwareDisk } from './netware-disk.ts';
 import { writesOfStep } from './netware-partitions.ts';
 import { netwareVolumes } from './plan-netware.ts';
 import type { Plan, VolumeStep } from './plan-document.ts';
-import type { ExtendStep, NetwareStep, PlanDataPartition } from './plan-netware-document.ts';
+import type { ExtendStep, NetwareStep, PlanDataPartition, PurgeStep } from './plan-netware-document.ts';
 import type { RestoreReport } from './request.ts';
 
 /** The targets with those that get NetWare partitions as `NetwareDisk`s. */
@@ -140,18 +140,40 @@ function restoredNetware(
   return { device, before, after: rearranged(before, segments).definition };
 }
 
-/** The file system of a restored NetWare volume, or null for a volume that is none. */
+function isNetwareFileSystem({ reader }: RestoreRun, volume: string): boolean {
+  return reader.layout.volumes.find(({ id }) => id === volume)?.filesystem?.type === 'netware';
+}
+
+/** The file system of a restored NetWare volume; null for a volume that is none, or has another file system. */
 export async function restoredNetwareFileSystem(
   restore: RestoreRun,
   volume: string,
 ): Promise<Awaited<ReturnType<typeof openNetwareVolume>> | null> {
-  const found = restoredNetware(restore, volume);
+  const found = isNetwareFileSystem(restore, volume) ? restoredNetware(restore, volume) : null;
   return found === null ? null : await openNetwareVolume(sized(found.device, found.before), found.before);
 }
 
 /** The blocks a definition speaks of: a volume that was given more ends behind them. */
 function sized(device: BlockDevice, { blocks, blockShift }: VolumeDefinition): BlockDevice {
   return slice(device, 0, blocks * 2 ** blockShift * device.sectorSize, device.name);
+}
+
+/**
+ * Purges the deleted files of a volume. Where its used map is not to be trusted they stay, which is told: then
+ * nobody knows which blocks are theirs alone.
+ */
+export async function purgeNetware(restore: RestoreRun, step: PurgeStep): Promise<void> {
+  const { device, before } = restoredNetware(restore, step.volume)!;
+  const volume = sized(device, before);
+  const filesystem = await openNetwareVolume(volume, before);
+  const { trusted, reason } = await filesystem.usedMap();
+  if (trusted) return await carryOutPurge(volume, filesystem.purge());
+  note(restore, {
+    level: 'warning',
+    code: 'deleted-not-purged',
+    message: `The contents of deleted files of ${step.name} are not in the set, and the files could not be purged: do not salvage them. ${reason}`,
+    facts: { volume: step.volume },
+  });
 }
 
 /** Makes the FAT speak for the blocks a volume has been given. Throws what `planFatExtension` throws. */

@@ -19,7 +19,7 @@ import { netwareWrites, netwareWritesDigest, plannedPartition } from './netware-
 import type { PlanNotice } from './plan-arrangement.ts';
 import { openPartitions } from './plan-netware-arrangement.ts';
 import type { SectorRun } from './plan-document.ts';
-import type { ExtendStep, NetwareStep, PlanDataPartition } from './plan-netware-document.ts';
+import type { ExtendStep, NetwareStep, PlanDataPartition, PurgeStep } from './plan-netware-document.ts';
 import { netwareWishesSchema, type Wishes } from './wishes.ts';
 
 /** A target disk whose table is settled. */
@@ -49,17 +49,27 @@ export interface NetwareSolution {
   readonly segments: ReadonlyMap<string, readonly SectorRun[]>;
   /** Hotfix areas, to be made before any volume is written. */
   readonly areas: readonly NetwareStep[];
+  /** To be done when the volumes are written and before any is extended. */
+  readonly purges: readonly PurgeStep[];
   readonly extensions: readonly ExtendStep[];
   /** Volume tables, to be written when the volumes are whole. */
   readonly tables: readonly NetwareStep[];
   readonly notices: readonly PlanNotice[];
 }
 
+/** A NetWare volume of a set. */
+export interface KnownVolume {
+  readonly volume: Volume;
+  readonly found: NetwareVolume;
+  /** The set holds the records of its deleted files and not their contents. */
+  readonly leavesOutDeleted: boolean;
+}
+
 /**
  * The NetWare volumes of a layout with their ids, which stand in the record's order; none where the layout
  * has no NetWare. Throws `layout-unknown`.
  */
-export function netwareVolumes(layout: Layout): { volume: Volume; found: NetwareVolume }[] {
+export function netwareVolumes(layout: Layout): KnownVolume[] {
   if (layout.netware === undefined) return [];
   const found = volumesOfRecord(layout.netware);
   const volumes = layout.volumes.filter(({ kind }) => kind === 'netware');
@@ -69,7 +79,12 @@ export function netwareVolumes(layout: Layout): { volume: Volume; found: Netware
       `The layout record contradicts itself: it names ${volumes.length} NetWare volumes and describes ${found.length}`,
     );
   }
-  return volumes.map((volume, index) => ({ volume, found: found[index]! }));
+  const records = layout.netware.volumes;
+  return volumes.map((volume, index) => ({
+    volume,
+    found: found[index]!,
+    leavesOutDeleted: records[index]!.deleted === 'left-out',
+  }));
 }
 
 interface Room {
@@ -99,6 +114,7 @@ export function solveNetware(request: NetwareRequest): NetwareSolution | null {
     dataSectors: plannedPartition(spec).hotfix.dataSectors,
   }));
   const solved = shaped(chosen, rooms, solverTargets, request);
+  for (const { volume } of chosen) checkGrowth(volume, request.grow);
   const tables = volumeTables(
     solved,
     solverTargets.map(({ name, dataSectors }) => ({ name, dataSectors, kept: [] })),
@@ -112,10 +128,15 @@ export function solveNetware(request: NetwareRequest): NetwareSolution | null {
     ),
     segments: new Map(chosen.map(({ volume }, index) => [volume.id, runsOf(solved[index]!, specs, rooms)])),
     areas: step('hotfix-area'),
+    purges: chosen.flatMap(({ volume: { id, name }, leavesOutDeleted }, index): PurgeStep[] =>
+      leavesOutDeleted
+        ? [{ kind: 'purge', volume: id, name, segments: runsOf(solved[index]!, specs, rooms) }]
+        : [],
+    ),
     extensions: chosen.flatMap(({ volume, found }, index): ExtendStep[] => {
       const oldBlocks = found.definition.blocks;
       const { blocks } = solved[index]!.definition;
-      return blocks === oldBlocks
+      return blocks === oldBlocks || volume.filesystem?.type !== 'netware'
         ? []
         : [
             {
@@ -131,6 +152,20 @@ export function solveNetware(request: NetwareRequest): NetwareSolution | null {
     tables: step('volume-table'),
     notices: noticesOf(request, rooms),
   };
+}
+
+/* The room a NetWare volume is given is of use to NetWare's own file system only. */
+function checkGrowth({ id, name, filesystem }: Volume, grow: string): void {
+  if (id !== grow || filesystem?.type === 'netware') return;
+  const type = filesystem?.type ?? 'unknown';
+  throw new RemetalError(
+    'grow-impossible',
+    `${name} cannot grow: its file system (${type}) is not NetWare's`,
+    {
+      hint: 'Let another volume grow, or none.',
+      facts: { volume: id, filesystem: type },
+    },
+  );
 }
 
 function targetOf(targets: readonly NetwareTarget[], disk: string): NetwareTarget {
@@ -190,7 +225,7 @@ function hotfixOf(
   return same || sectors - usual < before.dataSectors ? before.hotfixSectors : usual;
 }
 
-type Chosen = readonly { readonly volume: Volume; readonly found: NetwareVolume }[];
+type Chosen = readonly KnownVolume[];
 
 function shaped(
   chosen: Chosen,
