@@ -6,6 +6,7 @@ export type { FileExtent, FileRange, Fork, OnLost } from './content.ts';
 export { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
 export { fatGrowthOf } from './growth.ts';
 export type { Deletion, NetwareFile, ResourceFork } from './objects.ts';
+export { carryOutPurge, type PurgeWrite } from './purge.ts';
 export { attributeBits, nameSpaces, type NameSpace, type Trustee } from './records.ts';
 export {
   openNetwareVolume,

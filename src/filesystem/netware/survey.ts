@@ -124,12 +124,14 @@ class Surveyor {
   #fork(number: number, record: Buffer): void {
     const { nameSpace, subdirectory, deleted, primary } = parseNamed(record);
     if (nameSpace !== macintosh || subdirectory) return;
+    const role = this.#structures.index.role(primary);
     this.#files.check({
       record: number,
       first: record.readUInt32LE(44),
       size: record.readUInt32LE(48),
       attributes: 0,
-      deleted: deleted || this.#structures.index.role(primary) === roles.deletedFile,
+      // What its DOS record says counts; its own flag does where there is none.
+      deleted: role === roles.deletedFile || (deleted && role !== roles.file),
       what: `The resource fork of record ${number}`,
     });
   }

@@ -22,6 +22,7 @@ import { Findings, type Finding } from './findings.ts';
 import { geometryOf, recordSize, recordsPerPage } from './geometry.ts';
 import { netwareFilesIn } from './hits.ts';
 import { moreTrustees, type NetwareFile } from './objects.ts';
+import { purgeWrites, type PurgeWrite } from './purge.ts';
 import { nameSpaces, parseRestriction, recordTypes, type NameSpace, type Trustee } from './records.ts';
 import { readStructures, type Structures } from './structures.ts';
 import { survey, type Survey } from './survey.ts';
@@ -93,6 +94,11 @@ export interface NetwareFileSystem extends FileSystem {
   stream(file: NetwareFile, range?: Partial<FileRange>, onLost?: OnLost): AsyncGenerator<Buffer>;
   /** Everything the server checks before it mounts the volume, and more. */
   check(): Promise<Finding[]>;
+  /**
+   * What to write so that deleted files are purged, for `carryOutPurge`; nothing where there are none, or where
+   * the used map is not trusted. Open the volume anew after it. Throws as reading the device does.
+   */
+  purge(): AsyncGenerator<PurgeWrite>;
 }
 
 /**
@@ -209,6 +215,10 @@ class Volume implements NetwareFileSystem {
     return (await this.#surveyed()).findings.list();
   }
 
+  async *purge(): AsyncGenerator<PurgeWrite> {
+    yield* purgeWrites(this.#structures, await this.#surveyed());
+  }
+
   #surveyed(): Promise<Survey> {
     return (this.#survey ??= survey(this.#structures));
   }
@@ -280,6 +290,10 @@ class UnreadableVolume implements NetwareFileSystem {
   }
 
   stream(): never {
+    return this.walk();
+  }
+
+  purge(): never {
     return this.walk();
   }
 
