@@ -38,7 +38,10 @@ export interface FoundNetware {
 
 const nothing: FoundNetware = {
   record: () => Promise.resolve(null),
-  volumes: [], covered: new Set(), leftOut: [] };
+  volumes: [],
+  covered: new Set(),
+  leftOut: [],
+};
 
 /**
  * The NetWare volumes of all disks, put together from their segments. A partition that carries a piece of

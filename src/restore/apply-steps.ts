@@ -3,7 +3,7 @@ import { RemetalError } from '../errors/index.ts';
 import { drivers, type Growth } from '../filesystem/index.ts';
 import { tableWrites } from '../layout/index.ts';
 import { damagedExtents, filesHit } from './apply-damage.ts';
-import { extendNetware, inNetware, layNetware, wipeNetware } from './apply-netware.ts';
+import { extendNetware, inNetware, layNetware, purgeNetware, wipeNetware } from './apply-netware.ts';
 import { commit, note, type RestoreRun } from './apply-run.ts';
 import { placementsOf, targetOf } from './apply-targets.ts';
 import {
@@ -31,15 +31,14 @@ export async function doStep(restore: RestoreRun, step: PlanStep, from: number):
       if (restore.verify) await readBackBoot(restore, step);
       return;
     case 'grow':
-      return await changing(restore, step.volume, () => growVolume(restore, step));
+    case 'efi':
+    case 'purge':
+    case 'extend':
+      return await changing(restore, step);
     case 'table':
       return await writeTable(restore, step);
-    case 'efi':
-      return await changing(restore, step.volume, () => makeBootable(restore, step));
     case 'netware':
       return await layNetware(restore, step);
-    case 'extend':
-      return await changing(restore, step.volume, () => extendNetware(restore, step));
     case 'clear':
       await readBackRest(restore);
       await restore.writer.zero(placementsOf(restore.targets, [step]), 0, bytesOf(restore, step));
@@ -93,20 +92,52 @@ function volumeStepOf(plan: Plan, volume: string): VolumeStep {
   return found;
 }
 
+/** A step that changes a volume in place after it was written. */
+type ChangeStep = Extract<PlanStep, { kind: 'grow' | 'efi' | 'purge' | 'extend' }>;
+
+function isChange(step: PlanStep): step is ChangeStep {
+  return step.kind === 'grow' || step.kind === 'efi' || step.kind === 'purge' || step.kind === 'extend';
+}
+
+async function change(restore: RestoreRun, step: ChangeStep): Promise<void> {
+  switch (step.kind) {
+    case 'grow':
+      return await growVolume(restore, step);
+    case 'efi':
+      return await makeBootable(restore, step);
+    case 'purge':
+      return await purgeNetware(restore, step);
+    case 'extend':
+      return await extendNetware(restore, step);
+  }
+}
+
+/** The steps before the present one that have changed a volume since it was written. */
+function changesOf({ plan, state }: RestoreRun, volume: string): ChangeStep[] {
+  return plan.steps
+    .slice(0, state.step)
+    .filter(isChange)
+    .filter((step) => step.volume === volume);
+}
+
 /**
- * Lets a tool change a volume in place. The tool may be cut off at any point, so the journal says
- * beforehand that the volume is being changed; taken up again, it is first written anew from the set.
+ * Changes a volume in place. That may be cut off at any point, so the journal says beforehand that the
+ * volume is being changed; taken up again, it is first written anew from the set, and what earlier steps
+ * did to it is done again.
  */
-async function changing(restore: RestoreRun, volume: string, change: () => Promise<void>): Promise<void> {
+async function changing(restore: RestoreRun, next: ChangeStep): Promise<void> {
+  const { volume } = next;
   const step = volumeStepOf(restore.plan, volume);
-  if (restore.state.changing === volume) {
+  const anew = restore.state.changing === volume;
+  if (anew) {
     restore.state = { ...restore.state, verified: restore.state.verified.filter((id) => id !== volume) };
     await streamVolume(restore, step, { from: 0, commits: false });
   }
-  await readBack(restore, step);
+  await readBack(restore, step, anew);
   if (await mayChange(restore, step)) {
     await commit(restore, { changing: volume });
-    await change();
+    for (const earlier of anew ? changesOf(restore, volume) : []) await change(restore, earlier);
+    await change(restore, next);
   }
   restore.state = { ...restore.state, changing: null };
 }
@@ -123,35 +154,26 @@ async function mayChange(restore: RestoreRun, step: VolumeStep): Promise<boolean
   note(restore, {
     level: 'warning',
     code: 'left-as-is',
-    message: `${step.name} lost more than file contents and is neither grown nor made bootable: check it by hand`,
+    message: `${step.name} lost more than file contents and is left as it is, neither grown nor purged nor made bootable: check it by hand`,
     facts: { volume: step.volume },
   });
   return false;
 }
 
-async function readBack(restore: RestoreRun, step: VolumeStep): Promise<void> {
+/** @param anew The volume was just written from the set, whatever was done to it before. */
+async function readBack(restore: RestoreRun, step: VolumeStep, anew = false): Promise<void> {
   if (!restore.verify || restore.state.verified.includes(step.volume)) return;
-  if (wasChanged(restore, step.volume)) {
+  if (!anew && changesOf(restore, step.volume).length > 0) {
     note(restore, {
       level: 'warning',
       code: 'not-read-back',
-      message: `${step.name} was grown before reading back was asked for and cannot be compared any more`,
+      message: `${step.name} was changed before reading back was asked for and cannot be compared any more`,
     });
     return;
   }
   await restore.writer.barrier();
   await readBackVolume(restore, step);
   restore.state = { ...restore.state, verified: [...restore.state.verified, step.volume] };
-}
-
-/** True when a step before the present one has changed the volume since it was written. */
-function wasChanged({ plan, state }: RestoreRun, volume: string): boolean {
-  return plan.steps
-    .slice(0, state.step)
-    .some(
-      (step) =>
-        (step.kind === 'grow' || step.kind === 'efi' || step.kind === 'extend') && step.volume === volume,
-    );
 }
 
 /** Reads back every volume that has not been yet. */

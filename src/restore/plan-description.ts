@@ -50,6 +50,8 @@ function describeStep(step: PlanStep, sectorSizes: ReadonlyMap<string, number>):
     }
     case 'extend':
       return `extend the FAT of ${step.name} from ${step.oldBlocks} to ${step.blocks} blocks: ${where(step.segments)}`;
+    case 'purge':
+      return `purge the deleted files of ${step.name}, whose contents the set does not hold: ${where(step.segments)}`;
     default:
       return `clear ${step.what}: ${step.disk} ${sectors(step)} (${size(step.disk, step.count)})`;
   }

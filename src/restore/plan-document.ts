@@ -4,7 +4,12 @@ import type { VolumeMap } from '../archive/set.ts';
 import { canonicalJson } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { tableSchema } from '../layout/layout.ts';
-import { extendStepSchema, netwareStepSchema, planDataPartitionSchema } from './plan-netware-document.ts';
+import {
+  extendStepSchema,
+  netwareStepSchema,
+  planDataPartitionSchema,
+  purgeStepSchema,
+} from './plan-netware-document.ts';
 
 /**
  * The plan: every write a restore will do, in order. Starts and counts are logical sectors of the
@@ -139,6 +144,7 @@ export const planStepSchema = z.discriminatedUnion('kind', [
   clearStepSchema,
   netwareStepSchema,
   extendStepSchema,
+  purgeStepSchema,
 ]);
 export type WipeStep = z.infer<typeof wipeStepSchema>;
 export type VolumeStep = z.infer<typeof volumeStepSchema>;

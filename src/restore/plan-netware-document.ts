@@ -72,3 +72,13 @@ export const extendStepSchema = z.strictObject({
   segments: z.array(z.strictObject({ disk: z.string(), start: some, count: some })).min(1),
 });
 export type ExtendStep = z.infer<typeof extendStepSchema>;
+
+/** The deleted files of a NetWare volume, whose contents the set does not hold, are purged. */
+export const purgeStepSchema = z.strictObject({
+  kind: z.literal('purge'),
+  volume: z.string(),
+  name: z.string(),
+  /** Where the volume lies, in order. */
+  segments: z.array(z.strictObject({ disk: z.string(), start: some, count: some })).min(1),
+});
+export type PurgeStep = z.infer<typeof purgeStepSchema>;

@@ -183,6 +183,7 @@ function assemble(solved: Solved): Plan {
       ...(netware?.areas ?? []),
       ...data,
       ...journeys.flatMap(growSteps),
+      ...(netware?.purges ?? []),
       ...(netware?.extensions ?? []),
       ...(netware?.tables ?? []),
       ...boots,

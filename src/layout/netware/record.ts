@@ -57,6 +57,11 @@ export const netwareVolumeSchema = z.object({
     .array(z.object({ partition: u32, start: u32, sectors: u32, blocks: z.number().int().positive() }))
     .min(1)
     .max(mostSegmentsOfVolume),
+  /**
+   * `left-out` where the volume had deleted files and the set holds their records but not what only they
+   * hold: a restore purges them. Absent in sets of older programs, which is `kept`.
+   */
+  deleted: z.enum(['kept', 'left-out']).optional(),
 });
 
 export const netwareSchema = z.object({
@@ -68,8 +73,15 @@ export type NetwarePartitionRecord = z.infer<typeof netwarePartitionSchema>;
 export type NetwareVolumeRecord = z.infer<typeof netwareVolumeSchema>;
 export type NetwareRecord = z.infer<typeof netwareSchema>;
 
-/** The record of what was read; what could not be read or put together is not in it. */
-export function netwareRecord(netware: Pick<Netware, 'partitions' | 'groups' | 'volumes'>): NetwareRecord {
+/**
+ * The record of what was read; what could not be read or put together is not in it.
+ *
+ * @param leftOut Volumes whose deleted files are not in the set.
+ */
+export function netwareRecord(
+  netware: Pick<Netware, 'partitions' | 'groups' | 'volumes'>,
+  leftOut: ReadonlySet<NetwareVolume> = new Set(),
+): NetwareRecord {
   return {
     partitions: netware.partitions.map(({ disk, number, partition }, index) => {
       const { hotfix, mirror, redirections, stamp, tablePlace } = partition;
@@ -96,23 +108,28 @@ export function netwareRecord(netware: Pick<Netware, 'partitions' | 'groups' | '
         redirections: redirections.moved.map(({ logical, spare, lost }) => ({ logical, spare, lost })),
       };
     }),
-    volumes: netware.volumes.map(({ definition, segments }) => ({
-      name: definition.name,
-      blockShift: definition.blockShift,
-      blocks: definition.blocks,
-      firstFat: definition.firstFat,
-      mirrorFat: definition.mirrorFat,
-      firstDirectory: definition.firstDirectory,
-      mirrorDirectory: definition.mirrorDirectory,
-      flags: definition.flags,
-      sync: definition.sync,
-      segments: segments.map(({ partition, start, sectors, blocks }) => ({
-        partition,
-        start,
-        sectors,
-        blocks,
-      })),
+    volumes: netware.volumes.map((volume) => recordOf(volume, leftOut.has(volume))),
+  };
+}
+
+function recordOf({ definition, segments }: NetwareVolume, leftOut: boolean): NetwareVolumeRecord {
+  return {
+    name: definition.name,
+    blockShift: definition.blockShift,
+    blocks: definition.blocks,
+    firstFat: definition.firstFat,
+    mirrorFat: definition.mirrorFat,
+    firstDirectory: definition.firstDirectory,
+    mirrorDirectory: definition.mirrorDirectory,
+    flags: definition.flags,
+    sync: definition.sync,
+    segments: segments.map(({ partition, start, sectors, blocks }) => ({
+      partition,
+      start,
+      sectors,
+      blocks,
     })),
+    ...(leftOut ? { deleted: 'left-out' } : {}),
   };
 }
 
