@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../disk/block-device.ts';
 import { slice } from '../disk/slice.ts';
-import type { Growth, LargerWish } from '../filesystem/filesystem.ts';
+import { detect, type Growth, type LargerWish } from '../filesystem/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { run as runProgram } from '../system/index.ts';
 import { carryOut } from './grow-layout.ts';
@@ -57,6 +57,11 @@ async function layOut({ growth, device, place, relaid, signal, progress }: GrowR
   }
   const { oldSize, ...wish } = relaid;
   const old = slice(device, place.offset, oldSize);
+  // Two file systems may have left their marks on one volume: then nobody knows what may be moved.
+  const map = await (await detect(old))?.usedMap();
+  if (map?.trusted !== true) {
+    return { outcome: 'left', message: map?.reason ?? 'No file system is recognised on it' };
+  }
   const layout = await growth.laidOut(old, { ...wish, size: place.size });
   if (typeof layout === 'string') return { outcome: 'left', message: layout };
   await carryOut(slice(device, place.offset, place.size), layout, {

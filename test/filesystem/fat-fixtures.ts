@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, mkdtempSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlockDevice } from '../../src/disk/index.ts';
 import { slice } from '../../src/disk/index.ts';
@@ -36,49 +36,65 @@ export function content(length: number, seed: number): Buffer {
   return Buffer.concat(parts).subarray(0, length);
 }
 
-/** Writes files into a folder of the image, in this order, by one program. */
-export function put({ folder, path }: FatImage, into: string, files: Readonly<Record<string, Buffer>>): void {
-  const sources = Object.entries(files).map(([name, bytes]) => {
-    const file = join(folder, name);
-    writeFileSync(file, bytes);
-    return file;
-  });
-  run('mcopy', '-o', '-i', path, ...sources, `::${into}`);
-  for (const file of sources) rmSync(file);
+/** Runs programs one after the other, by one shell: starting each from here costs more than what it does. */
+export function runAll(...commands: readonly (readonly string[])[]): string {
+  const quoted = commands.map((command) =>
+    command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' '),
+  );
+  return run('sh', '-ec', quoted.join('\n'));
 }
+
+/** The command that writes files into a folder of the image, in this order. */
+export function putting(
+  { folder, path }: FatImage,
+  into: string,
+  files: Readonly<Record<string, Buffer>>,
+): string[] {
+  const from = mkdtempSync(join(folder, 'files-'));
+  const sources = Object.entries(files).map(([name, bytes]) => {
+    writeFileSync(join(from, name), bytes);
+    return join(from, name);
+  });
+  return ['mcopy', '-o', '-i', path, ...sources, `::${into}`];
+}
+
+const named = (names: readonly string[]): string[] => names.map((name) => `::/${name}`);
 
 /**
  * What the boot partition of a NetWare server holds: system files first, hidden ones, a deep tree, long and
  * lower-case names, and, with `rounds`, holes that later files fill piece by piece.
  */
 export function fillAsDos(image: FatImage, { rounds, largest }: { rounds: number; largest: number }): void {
-  put(image, '/', {
-    'IO.SYS': content(Math.min(largest, 33_430), 1),
-    'MSDOS.SYS': content(Math.min(largest, 37_394), 2),
-    'CONFIG.SYS': Buffer.from('FILES=40\r\n'),
-    empty: Buffer.alloc(0),
-  });
-  run('mattrib', '+r', '+h', '+s', '-i', image.path, '::/IO.SYS', '::/MSDOS.SYS');
   const deep = Array.from({ length: 12 }, (_, i) => [...Array(i + 1).keys()].map((n) => `D${n}`).join('/'));
   const folders = ['NWSERVER', 'lower', 'A long folder name', 'lower/Größe'];
-  run(
-    'mmd',
-    '-i',
-    image.path,
-    ...[...folders, ...deep.map((one) => `NWSERVER/${one}`)].map((one) => `::/${one}`),
-  );
-  put(image, '/NWSERVER', { 'SERVER.EXE': content(largest, 3) });
-  put(image, '/lower', { 'readme.txt': content(700, 4) });
-  put(image, '/lower/Größe', { 'a name that is longer than eight and three.html': content(5000, 5) });
-  put(image, `/NWSERVER/${deep.at(-1)}`, { bottom: content(3000, 6) });
+  const commands = [
+    putting(image, '/', {
+      'IO.SYS': content(Math.min(largest, 33_430), 1),
+      'MSDOS.SYS': content(Math.min(largest, 37_394), 2),
+      'CONFIG.SYS': Buffer.from('FILES=40\r\n'),
+      empty: Buffer.alloc(0),
+    }),
+    ['mattrib', '+r', '+h', '+s', '-i', image.path, ...named(['IO.SYS', 'MSDOS.SYS'])],
+    ['mmd', '-i', image.path, ...named([...folders, ...deep.map((one) => `NWSERVER/${one}`)])],
+    putting(image, '/NWSERVER', { 'SERVER.EXE': content(largest, 3) }),
+    putting(image, '/lower', { 'readme.txt': content(700, 4) }),
+    putting(image, '/lower/Größe', {
+      'a name that is longer than eight and three.html': content(5000, 5),
+    }),
+    putting(image, `/NWSERVER/${deep.at(-1)}`, { bottom: content(3000, 6) }),
+  ];
   const next = words(rounds);
   for (let round = 0; round < rounds; round++) {
     const names = Array.from({ length: 10 }, (_, i) => `f${round}-${i}`);
-    put(image, '/lower', Object.fromEntries(names.map((name) => [name, content(next() % largest, next())])));
-    run('mdel', '-i', image.path, ...names.filter((_, i) => i % 2 === 0).map((name) => `::/lower/${name}`));
-    put(image, '/lower', { [`pieces ${round}`]: content(largest * 3, next()) });
+    const files = names.map((name): [string, Buffer] => [name, content(next() % largest, next())]);
+    const gone = names.filter((_, i) => i % 2 === 0).map((name) => `lower/${name}`);
+    commands.push(
+      putting(image, '/lower', Object.fromEntries(files)),
+      ['mdel', '-i', image.path, ...named(gone)],
+      putting(image, '/lower', { [`pieces ${round}`]: content(largest * 3, next()) }),
+    );
   }
-  put(image, '/', { last: content(1000, 7) });
+  runAll(...commands, putting(image, '/', { last: content(1000, 7) }));
 }
 
 /** A disk of `room` bytes, the image at `at`, and a pattern all around it. */

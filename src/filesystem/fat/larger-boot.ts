@@ -107,14 +107,14 @@ export function backupSector(sector: Buffer, reserved: number): number | null {
 
 const infoMarks = { lead: 0x41_61_52_52, structure: 0x61_41_72_72, trail: 0xaa_55_00_00 };
 
-/**
- * An FSINFO sector with this many free clusters: `old` with new counts, or a new one where `old` is none.
- * Source: fatgen103, "FAT32 FSInfo Sector Structure and Backup Boot Sector".
- */
+/** Whether a sector is an FSINFO. Source: fatgen103, "FAT32 FSInfo Sector Structure and Backup Boot Sector". */
+export function isFsInfo(sector: Buffer): boolean {
+  return sector.readUInt32LE(0) === infoMarks.lead && sector.readUInt32LE(484) === infoMarks.structure;
+}
+
+/** An FSINFO sector with this many free clusters: `old` with new counts, or a new one. */
 export function largerFsInfo(old: Buffer | null, sectorSize: number, free: number): Buffer {
-  const sound =
-    old !== null && old.readUInt32LE(0) === infoMarks.lead && old.readUInt32LE(484) === infoMarks.structure;
-  const sector = sound ? Buffer.from(old) : Buffer.alloc(sectorSize);
+  const sector = old === null ? Buffer.alloc(sectorSize) : Buffer.from(old);
   sector.writeUInt32LE(infoMarks.lead, 0);
   sector.writeUInt32LE(infoMarks.structure, 484);
   sector.writeUInt32LE(free, 488);

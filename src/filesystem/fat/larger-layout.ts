@@ -7,7 +7,7 @@ import { largestRead, readBytes } from '../reading.ts';
 import { parseBootSector, type FatGeometry } from './boot.ts';
 import { takeCensus, type FatCensus } from './census.ts';
 import { keptNumbers, packed, patchEntries, type Numbering } from './larger-numbering.ts';
-import { backupSector, largerBootSector, largerFsInfo } from './larger-boot.ts';
+import { backupSector, isFsInfo, largerBootSector, largerFsInfo } from './larger-boot.ts';
 import { chooseShape, sameClusters, type FatShape } from './larger-shape.ts';
 import { fatUsedMap } from './used.ts';
 
@@ -185,22 +185,30 @@ async function reservedWrites(
   },
 ): Promise<StructureWrite[]> {
   const { sectorSize } = geometry;
-  const made = geometry.kind !== 32;
-  const backup = backupSector(sector, shape.reserved);
   const info = sector.readUInt16LE(48);
+  const backup = backupSector(sector, shape.reserved);
   const free = shape.clusters - numbering.used;
-  const writes: StructureWrite[] = [];
-  // Between these sectors a FAT32 has nothing, where a table of FAT16 was.
-  if (made) writes.push({ offset: sectorSize, zeros: (shape.reserved - 1) * sectorSize });
-  const places = [info, ...(backup === null ? [] : [backup + info])];
-  for (const place of info === 0 ? [] : places) {
-    if (place >= shape.reserved) continue;
-    const stored = made ? null : await readBytes(old, place * sectorSize, sectorSize);
-    // A copy of FSINFO is brought up to date, not made where there is none.
-    const absent = stored !== null && place !== info && stored.readUInt32LE(0) !== 0x41_61_52_52;
-    if (!absent) writes.push({ offset: place * sectorSize, bytes: largerFsInfo(stored, sectorSize, free) });
+  const copies = backup === null ? [] : [backup + info];
+  const infos = [info, ...copies].filter((place) => info > 0 && place < shape.reserved);
+  if (geometry.kind !== 32) {
+    const fresh = largerFsInfo(null, sectorSize, free);
+    return [
+      // Where a table of FAT12 or FAT16 was, a FAT32 has nothing but these.
+      { offset: sectorSize, zeros: (shape.reserved - 1) * sectorSize },
+      ...infos.map((place) => ({ offset: place * sectorSize, bytes: fresh })),
+      ...(backup === null ? [] : [{ offset: backup * sectorSize, bytes: sector }]),
+    ];
   }
-  if (backup !== null) writes.push({ offset: backup * sectorSize, bytes: sector });
+  // What is there is brought up to date; where something else is, code perhaps, that stays.
+  const writes: StructureWrite[] = [];
+  for (const place of infos) {
+    const stored = await readBytes(old, place * sectorSize, sectorSize);
+    if (!isFsInfo(stored)) continue;
+    writes.push({ offset: place * sectorSize, bytes: largerFsInfo(stored, sectorSize, free) });
+  }
+  if (backup === null) return writes;
+  const stored = await readBytes(old, backup * sectorSize, sectorSize);
+  if (parseBootSector(stored) !== null) writes.push({ offset: backup * sectorSize, bytes: sector });
   return writes;
 }
 
