@@ -349,7 +349,7 @@ requires(
   'mkfs.fat',
   'mcopy',
   'fsck.fat',
-)('a full volume grows, into one with less to spare than it holds as well', async (t: ExecutionContext) => {
+)('a full volume grows, with the old clusters and with larger ones', async (t: ExecutionContext) => {
   const image = fatImage(temporary(t), 10 * MiB, '-F', '16', '-s', '2');
   fillAsDos(image, { rounds: 2, largest: 60_000 });
   const free = Number(
@@ -364,7 +364,7 @@ requires(
     return manifest(join(image.folder, into));
   };
   const before = read(image.path, 'before');
-  t.true(before.length > 40);
+  t.true(before.length > 30, String(before.length));
   for (const [size, cluster] of [
     [11 * MiB, 1 * kiB],
     [90 * MiB, 2 * kiB],
