@@ -23,13 +23,13 @@ export async function carryOut(
   layout: LargerLayout,
   { signal, progress }: CarryOutOptions = {},
 ): Promise<void> {
-  const piece = alignedBuffer(largestPiece);
+  const [piece, held] = [alignedBuffer(largestPiece), alignedBuffer(largestPiece)];
   let taken: { readonly from: number; readonly bytes: Buffer } | null = null;
   let done = 0;
   for (const move of layout.moves()) {
     checkStopped(signal);
     if (move.kind === 'take') {
-      const bytes = alignedBuffer(move.length);
+      const bytes = held.subarray(0, move.length);
       await volume.read(bytes, move.from);
       taken = { from: move.from, bytes };
       continue;

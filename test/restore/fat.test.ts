@@ -25,7 +25,10 @@ interface Stored {
   readonly set: string;
 }
 
-async function backUp(image: string, sectorSize = 512, allSectors = false): Promise<Stored> {
+async function backUp(
+  image: string,
+  { sectorSize = 512, allSectors = false, level = 1 } = {},
+): Promise<Stored> {
   const medium = memoryMedium();
   const device = await openDisk(image, { sectorSize });
   const { set } = await backup({
@@ -36,7 +39,7 @@ async function backUp(image: string, sectorSize = 512, allSectors = false): Prom
     note: '',
     allSectors,
     onReadError: 'stop',
-    level: 1,
+    level,
     now: new Date('2031-02-03T04:05:06Z'),
     reporter: silent,
   });
@@ -113,6 +116,25 @@ function netwareDisk(folder: string): { path: string; start: number; length: num
   return { path, start, length };
 }
 
+/** A wrapper that counts what is written, in calls. */
+function counter(): { counted: (device: BlockDevice) => BlockDevice; writes: () => number } {
+  let writes = 0;
+  return {
+    writes: () => writes,
+    counted: (device) => ({
+      ...device,
+      async write(bytes, offset) {
+        writes++;
+        await device.write(bytes, offset);
+      },
+      async writeZeroes(offset, length) {
+        writes++;
+        await device.writeZeroes(offset, length);
+      },
+    }),
+  };
+}
+
 async function everythingAt(path: string, start: number, count: number): Promise<string[]> {
   const disk = await openDisk(path, { sectorSize: 512 });
   try {
@@ -134,18 +156,7 @@ requires(...tools)(
     const wishes = { grow: 'disk1.part1' };
     // 70 MiB wants other clusters, so that everything changes its place.
     const path = emptyFile(join(folder, 'target.img'), 70 * MiB);
-    let writes = 0;
-    const counted = (device: BlockDevice): BlockDevice => ({
-      ...device,
-      async write(bytes, offset) {
-        writes++;
-        await device.write(bytes, offset);
-      },
-      async writeZeroes(offset, length) {
-        writes++;
-        await device.writeZeroes(offset, length);
-      },
-    });
+    const { counted, writes: written } = counter();
     const { plan: made, report } = await restore(stored, { path, wishes, through: counted });
     t.true(report.verified);
     t.deepEqual(report.notices, []);
@@ -164,6 +175,7 @@ requires(...tools)(
     const wanted = readFileSync(path);
     const boot = wanted.subarray(source.start * 512);
     t.deepEqual([boot.readUInt32LE(28), boot.readUInt16LE(24), boot.readUInt16LE(26)], [63, 63, 255]);
+    const writes = written();
     t.true(writes > 30, String(writes));
     let inGrowth = 0;
     for (let cut = 3; cut < writes; cut += Math.ceil(writes / 12)) {
@@ -182,7 +194,7 @@ requires(...tools)(
 requires(...tools)('a growth that is stopped is taken up again', async (t: ExecutionContext) => {
   const folder = temporary(t);
   const source = netwareDisk(folder);
-  const stored = await backUp(source.path, 512, true);
+  const stored = await backUp(source.path, { allSectors: true });
   const path = emptyFile(join(folder, 'target.img'), 30 * MiB);
   const wishes = { grow: 'disk1.part1' };
   const stop = new AbortController();
@@ -262,5 +274,52 @@ requires(...tools)(
     );
     const back = readFileSync(path).subarray(source.start * 512, source.start * 512 + head.length);
     t.true(back.equals(head), 'not a byte of the structures was changed');
+  },
+);
+
+/** A set with one bit turned at bytes that stand in it plain. */
+function damagedAt({ medium, set }: Stored, bytes: Buffer): Stored {
+  const copy = Buffer.from(medium.bytes(set)[0]!);
+  const at = copy.indexOf(bytes);
+  if (at < 0) throw new Error('the set does not hold these bytes plain');
+  copy[at + 20]! ^= 1;
+  medium.put('damaged', [copy]);
+  return { medium, set: 'damaged' };
+}
+
+requires(...tools)(
+  'damage: without its boot sector it is not grown, lost contents are named, later on they cannot be',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const source = netwareDisk(folder);
+    const image = readFileSync(source.path).subarray(source.start * 512);
+    const stored = await backUp(source.path, { level: 0 });
+    const path = emptyFile(join(folder, 'target.img'), 70 * MiB);
+    const wishes = { grow: 'disk1.part1' };
+    const headless = damagedAt(stored, image.subarray(0, 64));
+    await t.throwsAsync(restore(headless, { path, wishes }), { code: 'grow-impossible' });
+
+    // The last bytes of its contents, far from the second table, which stands in no control set either.
+    const end = image.subarray(0, source.length * 512).findLastIndex((byte) => byte !== 0);
+    const holed = damagedAt(stored, image.subarray(end - 64, end));
+    const options = { onDamage: 'go-on' } as const;
+    const { counted, writes } = counter();
+    const first = await restore(holed, { path, wishes, options, through: counted });
+    const [damage] = first.report.damage;
+    t.true(damage!.files.length > 0 && damage!.files.every(({ part }) => part === 'data'));
+    t.deepEqual(
+      first.report.notices.map(({ code }) => code),
+      ['record-lost'],
+    );
+
+    // Power fails behind the growth, before the table is written.
+    emptyFile(path, 70 * MiB);
+    const grow = first.plan.steps.findIndex(({ kind }) => kind === 'grow');
+    const through = (device: BlockDevice): BlockDevice => faulty(device, { cutAfterWrites: writes() - 3 });
+    await t.throwsAsync(restore(holed, { path, wishes, options, through }), { code: 'disk-gone' });
+    const second = await restore(holed, { path, wishes, options });
+    t.true((second.report.resumedAt ?? 0) > grow);
+    t.deepEqual(second.report.damage[0]!.files, []);
+    t.true(second.report.notices.some(({ code }) => code === 'files-unknown'));
   },
 );

@@ -145,6 +145,23 @@ test('without boot code the kind changes where the size demands it', (t) => {
   t.like(growth(planned({ start: fatStart(dos), size: 2 * GiB })).fat, { type: 'fat16', blockSize: 32_768 });
 });
 
+test('a boot sector without the fields of DOS 4 counts no more than 65535 sectors', (t) => {
+  for (const spoil of [
+    (start: Buffer) => start.writeUInt8(0, 38),
+    // The jump leads into what would be those fields: a signature there is code.
+    (start: Buffer) => start.writeUInt8(0x1c, 1),
+  ]) {
+    const start = fatStart({ ...dos, sectors: 50_000, perCluster: 2, fatSectors: 98, code: 'code of DOS' });
+    start.writeUInt16LE(50_000, 19);
+    start.fill(0x5a, 32, 36);
+    spoil(start);
+    const small: MbrTable = { ...mbr(4), partitions: [{ ...mbr(4).partitions[0]!, length: 50_176 }] };
+    const made = planned({ table: small, start });
+    t.is(growth(made).fat!.size, 65_535 * 512);
+    t.true(codes(made).includes('fat-limit'));
+  }
+});
+
 test('a type of DOS follows the size, a type of something else stays', (t) => {
   for (const [old, facts, wanted] of [
     [0x01, { kind: 12, start: 63, count: 60_000 }, 0x01],

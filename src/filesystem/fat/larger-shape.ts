@@ -134,9 +134,14 @@ function largestShape(
   return best;
 }
 
-/** True where the parameter block has the fields of DOS 4 and later: total sectors in 32 bits, serial, label. */
+/**
+ * True where the parameter block has the fields of DOS 4 and later: total sectors in 32 bits, serial, label.
+ * Their signature counts only when the jump at the start leads past them: else it is a byte of code.
+ */
 export function hasExtendedBlock(sector: Buffer, kind: FatKind): boolean {
-  return kind === 32 || sector[38] === 0x28 || sector[38] === 0x29;
+  if (kind === 32) return true;
+  const code = sector[0] === 0xeb ? 2 + sector.readInt8(1) : 3 + sector.readInt16LE(1);
+  return (sector[38] === 0x28 || sector[38] === 0x29) && code >= 62;
 }
 
 /**
