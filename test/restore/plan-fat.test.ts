@@ -184,11 +184,16 @@ test('a type of DOS follows the size, a type of something else stays', (t) => {
 
 test('what must not grow is refused, what cannot keeps its size and says why', (t) => {
   const refused = (wanted: Wanted): RemetalError => t.throws<RemetalError>(() => planned(wanted));
-  const loader = fatStart(dos);
-  loader.write('SYSLINUX', 3, 'latin1');
-  for (const wanted of [{ start: loader }, {}, { start: Buffer.alloc(65_536) }]) {
+  const syslinux = fatStart(dos);
+  syslinux.write('SYSLINUX', 3, 'latin1');
+  const grub = fatStart({ ...dos, code: 'code \0GRUB \0Geom\0Hard Disk' });
+  for (const wanted of [{ start: syslinux }, { start: grub }, {}, { start: Buffer.alloc(65_536) }]) {
     t.is(refused(wanted).code, 'grow-impossible');
   }
+  // A name is no loader.
+  const named = fatStart({ ...dos, code: 'code of DOS' });
+  named.write('GRUB BOOT  ', 43, 'latin1');
+  t.true(codes(planned({ start: named })).includes('volume-grows'));
   const dirty = planned({ start: fatStart({ ...dos, dirty: true }) });
   t.deepEqual(codes(dirty), ['left-as-is']);
   t.is(dirty.notices[0]!.level, 'warning');

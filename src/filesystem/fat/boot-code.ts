@@ -22,9 +22,10 @@ export type BootCode = 'none' | 'finds-files' | 'knows-sectors';
 /** Looks at the first 512 bytes of a volume. */
 export function bootCodeOf(sector: Buffer, kind: FatKind): BootCode {
   const code = sector.subarray(...codeRange(kind));
-  const text = sector.toString('latin1', 0, 510);
-  // SYSLINUX names itself where the formatter's name stands; GRUB by the message "GRUB ".
-  if (/^.{3}(SYSLINUX|EXTLINUX)/s.test(text) || text.includes('GRUB ')) return 'knows-sectors';
+  const text = code.toString('latin1');
+  const name = sector.toString('latin1', 3, 11);
+  // Some name themselves where the formatter's name stands; GRUB is known by its first message.
+  if (/SYSLINUX|EXTLINUX|LILO/.test(name) || text.includes('GRUB ')) return 'knows-sectors';
   if (text.includes(notBootableText) || code.every((byte) => byte === 0)) return 'none';
   return 'finds-files';
 }
