@@ -21,6 +21,7 @@ export const answersSchema = z.strictObject({
     )
     .optional(),
   grow: wishesSchema.shape.grow,
+  fat32: z.boolean().default(false),
   volumes: wishesSchema.shape.volumes,
   release: wishesSchema.shape.release,
   plan: planHash.optional(),

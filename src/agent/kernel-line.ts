@@ -57,6 +57,7 @@ export function parseKernelLine(line: string): KernelWords {
     else if (key.startsWith('target.')) targets[key.slice(7)] = parseRule(wanted(), word);
     else if (key === 'release') overrides['release'] = wanted().split(',').filter(Boolean);
     else if (key === 'grow') overrides['grow'] = wanted();
+    else if (key === 'fat32') overrides['fat32'] = value !== 'no';
     else if (key === 'plan') overrides['plan'] = wanted();
     else if (key === 'verify') overrides['verify'] = value !== 'no';
     else if (key === 'on-damage') overrides['onDamage'] = wanted();

@@ -6,6 +6,7 @@ import { apply, journalStore } from '../restore/apply.ts';
 import type { RestoreTarget } from '../restore/apply-targets.ts';
 import { openJournal, type JournalState } from '../restore/journal.ts';
 import type { Plan } from '../restore/plan-document.ts';
+import { volumeStarts } from '../restore/plan-starts.ts';
 import { plan } from '../restore/plan.ts';
 import type { PlanInput, RestoreReport, TargetDisk } from '../restore/request.ts';
 import type { Wishes } from '../restore/wishes.ts';
@@ -27,7 +28,7 @@ export interface Planned {
 
 /**
  * Makes the plan. A target that holds data nobody released is accepted all the same when the journal of
- * this very plan is on it: that data is the restore that was cut off. Throws what `plan` throws.
+ * this very plan is on it: that data is the restore that was cut off. Throws what `plan` and the medium throw.
  */
 export async function planRestore(request: PlanRequest): Promise<Planned> {
   const { reader, candidates, wishes, firmware } = request;
@@ -37,6 +38,7 @@ export async function planRestore(request: PlanRequest): Promise<Planned> {
     maps: [...reader.maps.values()],
     candidates,
     wishes,
+    starts: await volumeStarts(reader, wishes),
     firmware,
   };
   let made: Plan;

@@ -110,6 +110,7 @@ export function wishesOf(
   return {
     targets,
     grow: answers.grow,
+    fat32: answers.fat32,
     release: answers.release,
     bootEntry: answers.bootEntry,
     ...(answers.volumes === undefined ? {} : { volumes: answers.volumes }),

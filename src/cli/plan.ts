@@ -18,6 +18,7 @@ export const planVerb: Verb = (program, act) => {
       `
 Examples:
   remetal plan /mnt/usbdisk/web1 --disk new.raw
+  remetal plan /mnt/usbdisk/nw1 --disk new.raw --grow DOS
   remetal plan /mnt/usbdisk/web1 --target disk1=serial:S4EVNX0M123456 --release S4EVNX0M123456 -o plan.json`,
     )
     .action(act(showPlan));

@@ -21,6 +21,7 @@ export interface RestoreOptions {
   readonly set?: string;
   readonly target?: readonly string[];
   readonly grow: string;
+  readonly fat32?: boolean;
   readonly volume?: readonly string[];
   readonly release?: readonly string[];
   readonly bootEntry: boolean;
@@ -46,8 +47,12 @@ export function addRestoreOptions(command: Command): Command {
     )
     .option(
       '--grow <volume>',
-      'which volume takes the room of a larger disk: last, none, or one by name',
+      'which volume takes the room of a larger disk: last (of ext and XFS), none, or one by name (ext, XFS, FAT, swap)',
       'last',
+    )
+    .option(
+      '--fat32',
+      'a FAT that grows becomes FAT32 rather than get larger clusters, and even where its boot code is of the old kind',
     )
     .option('--volume <name>', 'only this volume; may be given again', collect)
     .option(
@@ -118,6 +123,7 @@ function wishesOf(reader: SetReader, options: RestoreOptions, paths: readonly st
   return {
     targets,
     grow: options.grow,
+    fat32: options.fat32 === true,
     release: [...(options.release ?? [])],
     bootEntry: options.bootEntry,
     ...(options.volume === undefined ? {} : { volumes: [...options.volume] }),

@@ -1,6 +1,7 @@
 import type { Extent } from '../bytes/extents.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { FilesystemFacts } from '../layout/layout.ts';
+import type { Move } from './moves.ts';
 
 /** Which bytes of a volume hold live data. */
 export interface UsedMap {
@@ -49,8 +50,51 @@ export interface FileSystemDriver {
 
 /** What the planner has to know about growing. The work is done in `restore/`. */
 export interface Growth {
-  /** Which tool does it; `header` means rewriting the header with `grownHeader`. */
-  readonly by: 'resize2fs' | 'xfs_growfs' | 'header';
+  /** Which tool does it; `header` means rewriting the header with `grownHeader`, `fat` laying it out anew with `laidOut`. */
+  readonly by: 'resize2fs' | 'xfs_growfs' | 'header' | 'fat';
   /** For `header`: the bytes to write at the start of a volume of `size` bytes, from the bytes stored. */
   readonly grownHeader?: (stored: Buffer, size: number) => Buffer;
+  /**
+   * For `fat`: how the file system on `old`, the volume in its old size, is laid out in a larger one; a
+   * sentence instead where it is not sound enough. Throws `disk-read-failed`.
+   */
+  readonly laidOut?: (old: BlockDevice, wish: LargerWish) => Promise<LargerLayout | string>;
+}
+
+/** What a file system that is laid out anew is to become, and where. */
+export interface LargerWish {
+  /** Bytes of the volume from now on. */
+  readonly size: number;
+  /** What was planned: type, bytes of an allocation unit, bytes of the file system. Anything else is refused. */
+  readonly planned: { readonly type: string; readonly blockSize: number; readonly size: number };
+  /** It may become FAT32 although its boot code is not of that kind. */
+  readonly fat32: boolean;
+  /** Sectors in front of the volume on its disk; null leaves what is written in it. */
+  readonly hidden: number | null;
+  /** Heads and sectors per track as the firmware counts them; null leaves what is written in it. */
+  readonly geometry: { readonly heads: number; readonly sectorsPerTrack: number } | null;
+}
+
+/** A directory, or a part of one, in which numbers change: byte extents after the moves, and what to do to each. */
+export interface Patch {
+  readonly extents: readonly Extent[];
+  readonly patch: (bytes: Buffer) => void;
+}
+
+/** Bytes, or so many zeros, for a place of the volume; all on its sector grid. */
+export type StructureWrite =
+  | { readonly offset: number; readonly bytes: Buffer }
+  | { readonly offset: number; readonly zeros: number };
+
+/** A file system laid out anew in a larger volume: first the moves, then the patches, then the writes, in order. */
+export interface LargerLayout {
+  readonly type: string;
+  /** Bytes the file system takes. */
+  readonly size: number;
+  readonly blockSize: number;
+  /** Bytes the moves write. */
+  readonly bytes: number;
+  readonly moves: () => Iterable<Move>;
+  readonly patches: readonly Patch[];
+  readonly writes: readonly StructureWrite[];
 }

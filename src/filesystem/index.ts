@@ -3,4 +3,13 @@
  * are. Sees only a block device; imports bytes, disk, layout and errors.
  */
 export { detect, drivers } from './all.ts';
-export type { AffectedFile, FileSystem, FileSystemDriver, Growth, UsedMap } from './filesystem.ts';
+export { planFat, type FatPlan } from './fat/larger-plan.ts';
+export type {
+  AffectedFile,
+  FileSystem,
+  FileSystemDriver,
+  Growth,
+  LargerLayout,
+  LargerWish,
+  UsedMap,
+} from './filesystem.ts';

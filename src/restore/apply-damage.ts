@@ -50,14 +50,25 @@ export async function filesHit(
   return files;
 }
 
+/** True when a step before the present one has moved the contents of the volume, so that the extents of the set say nothing. */
+function wasLaidOutAnew({ plan, state }: RestoreRun, volume: string): boolean {
+  return plan.steps
+    .slice(0, state.step)
+    .some((step) => step.kind === 'grow' && step.by === 'fat' && step.volume === volume);
+}
+
 async function walk(restore: RestoreRun, step: VolumeStep): Promise<readonly AffectedFile[]> {
   let why = 'its file system cannot be asked';
   try {
-    const filesystem =
-      (await restoredNetwareFileSystem(restore, step.volume)) ??
-      (await detect(restoredVolume(restore, step)));
-    if (filesystem?.filesIn !== undefined) {
-      return await filesystem.filesIn(damagedExtents(restore, step.volume));
+    if (wasLaidOutAnew(restore, step.volume)) {
+      why = 'it was grown before the restore was taken up again';
+    } else {
+      const filesystem =
+        (await restoredNetwareFileSystem(restore, step.volume)) ??
+        (await detect(restoredVolume(restore, step)));
+      if (filesystem?.filesIn !== undefined) {
+        return await filesystem.filesIn(damagedExtents(restore, step.volume));
+      }
     }
   } catch (error) {
     why = error instanceof Error ? error.message : String(error);

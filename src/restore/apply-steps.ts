@@ -16,8 +16,17 @@ import {
 import { streamVolume } from './apply-volume.ts';
 import { inSectors, type Placement } from './apply-writer.ts';
 import { restoreBootLoaders } from './bootloader.ts';
-import { grow } from './grow.ts';
-import type { EfiStep, GrowStep, Plan, PlanStep, TableStep, VolumeStep, WipeStep } from './plan-document.ts';
+import { grow, type GrowRequest } from './grow.ts';
+import type {
+  EfiStep,
+  FatGrowth,
+  GrowStep,
+  Plan,
+  PlanStep,
+  TableStep,
+  VolumeStep,
+  WipeStep,
+} from './plan-document.ts';
 
 /** Does one step of the plan. Everything it wrote is durable when it resolves. */
 export async function doStep(restore: RestoreRun, step: PlanStep, from: number): Promise<void> {
@@ -196,14 +205,30 @@ async function growVolume(restore: RestoreRun, step: GrowStep): Promise<void> {
     sectorSize,
   };
   restore.reporter.progress({ phase: 'grow', volume: step.name, doneBytes: 0, totalBytes: place.size });
-  await grow({
+  const grown = await grow({
     growth: growthOf(step),
     device,
     place,
+    ...(step.fat === undefined ? {} : { relaid: relaidOf(step, step.fat, sectorSize) }),
     time: new Date(restore.plan.set.createdAt),
     run: restore.run,
     ...(restore.signal === undefined ? {} : { signal: restore.signal }),
+    progress: (done, total) => {
+      const doneBytes = Math.floor((place.size * done) / Math.max(1, total));
+      restore.reporter.progress({ phase: 'grow', volume: step.name, doneBytes, totalBytes: place.size });
+    },
   });
+  if (grown.outcome !== 'grown') {
+    note(restore, {
+      level: 'warning',
+      code: grown.outcome === 'left' ? 'left-as-is' : 'grown-differently',
+      message:
+        grown.outcome === 'left'
+          ? `${step.name} keeps its size in the larger partition: ${grown.message}`
+          : `${step.name}: ${grown.message}`,
+      facts: { volume: step.volume },
+    });
+  }
   restore.reporter.progress({
     phase: 'grow',
     volume: step.name,
@@ -212,9 +237,22 @@ async function growVolume(restore: RestoreRun, step: GrowStep): Promise<void> {
   });
 }
 
+function relaidOf(step: GrowStep, fat: FatGrowth, sectorSize: number): NonNullable<GrowRequest['relaid']> {
+  const { type, blockSize, size, fat32, hidden, geometry } = fat;
+  return {
+    oldSize: step.oldCount * sectorSize,
+    planned: { type, blockSize, size },
+    fat32,
+    hidden,
+    geometry,
+  };
+}
+
 function growthOf(step: GrowStep): Growth {
-  if (step.by !== 'header') return { by: step.by };
-  const driver = drivers.find(({ family, growth }) => growth?.by === 'header' && family === step.filesystem);
+  if (step.by === 'resize2fs' || step.by === 'xfs_growfs') return { by: step.by };
+  const driver = drivers.find(
+    ({ family, growth }) => growth?.by === step.by && step.filesystem.startsWith(family),
+  );
   if (driver?.growth === undefined) {
     throw new RemetalError('internal', `The plan grows ${step.name} in a way this program does not know`);
   }

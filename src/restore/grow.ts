@@ -1,7 +1,9 @@
 import type { BlockDevice } from '../disk/block-device.ts';
-import type { Growth } from '../filesystem/filesystem.ts';
+import { slice } from '../disk/slice.ts';
+import { detect, type Growth, type LargerWish } from '../filesystem/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { run as runProgram } from '../system/index.ts';
+import { carryOut } from './grow-layout.ts';
 import { withLoop, withMount, type VolumePlace } from './mounting.ts';
 
 export interface GrowRequest {
@@ -9,27 +11,66 @@ export interface GrowRequest {
   /** The disk the volume lies on; flushed before and after. */
   readonly device: BlockDevice;
   readonly place: VolumePlace;
+  /** For `fat`: bytes of the volume before it grew, and what is planned. */
+  readonly relaid?: { readonly oldSize: number } & Omit<LargerWish, 'size'>;
   /** The time the tools of ext shall think it is, so that growing twice gives the same bytes. */
   readonly time: Date;
   /** How programs are run; for tests. */
   readonly run?: typeof runProgram;
   readonly signal?: AbortSignal;
+  /** Told while bytes are moved. */
+  readonly progress?: (doneBytes: number, totalBytes: number) => void;
 }
+
+/** What a growth came to: done, done in another way than planned, or left out; both latter with a sentence. */
+export type Grown =
+  | { readonly outcome: 'grown' }
+  | { readonly outcome: 'differently' | 'left'; readonly message: string };
 
 /** The largest header that is read to be rewritten: a swap page of 64 KiB. */
 const headerLimit = 65_536;
 
 /**
- * Makes the file system on a volume fill it. Throws `program-missing` or `program-failed`; a growth
- * that was cut off leaves the volume undefined, and it has to be written again before the next try.
+ * Makes the file system on a volume fill it. Throws `program-missing`, `program-failed`, `interrupted` or what
+ * the device throws; a growth that was cut off leaves the volume undefined, and it has to be written
+ * again before the next try. One that was left out has written nothing.
  */
-export async function grow(request: GrowRequest): Promise<void> {
+export async function grow(request: GrowRequest): Promise<Grown> {
   const { growth, device } = request;
+  let grown: Grown = { outcome: 'grown' };
   await device.flush();
   if (growth.by === 'resize2fs') await growExt(request);
   else if (growth.by === 'xfs_growfs') await growXfs(request);
+  else if (growth.by === 'fat') grown = await layOut(request);
   else await rewriteHeader(request);
   await device.flush();
+  return grown;
+}
+
+/* Everything is read and written through slices: nothing the file system claims leads out of the volume. */
+async function layOut({ growth, device, place, relaid, signal, progress }: GrowRequest): Promise<Grown> {
+  if (growth.laidOut === undefined || relaid === undefined) {
+    throw new RemetalError(
+      'internal',
+      `How the volume at byte ${place.offset} of ${device.name} is to be laid out is not known`,
+    );
+  }
+  const { oldSize, ...wish } = relaid;
+  const old = slice(device, place.offset, oldSize);
+  // Two file systems may have left their marks on one volume: then nobody knows what may be moved.
+  const map = await (await detect(old))?.usedMap();
+  if (map?.trusted !== true) {
+    return { outcome: 'left', message: map?.reason ?? 'No file system is recognised on it' };
+  }
+  const layout = await growth.laidOut(old, { ...wish, size: place.size });
+  if (typeof layout === 'string') return { outcome: 'left', message: layout };
+  await carryOut(slice(device, place.offset, place.size), layout, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(progress === undefined ? {} : { progress }),
+  });
+  if (layout.blockSize === wish.planned.blockSize) return { outcome: 'grown' };
+  const message = `its files would not fit in allocation units of ${wish.planned.blockSize} bytes: it keeps those of ${layout.blockSize} and grows to ${layout.size} bytes only`;
+  return { outcome: 'differently', message };
 }
 
 async function growExt({ place, time, signal, run = runProgram }: GrowRequest): Promise<void> {

@@ -27,6 +27,7 @@ export {
 export { withLoop, withMount, type VolumePlace } from './mounting.ts';
 export { describePlan } from './plan-description.ts';
 export { parsePlan, type Plan, type PlanStep, type PlanTarget, type SectorRun } from './plan-document.ts';
+export { volumeStarts } from './plan-starts.ts';
 export { plan } from './plan.ts';
 export type { PlanInput, RestoreReport, TargetDisk } from './request.ts';
 export { describeContents } from './target-contents.ts';

@@ -14,7 +14,8 @@ import {
   type Table,
   type Volume,
 } from '../layout/index.ts';
-import type { Plan } from './plan-document.ts';
+import type { FatGrowth, Plan } from './plan-document.ts';
+import { fatGrowth, fatNotices, fatObstacle, fitFat, grownMbrType, type FatRequest } from './plan-fat.ts';
 
 export type PlanNotice = Plan['notices'][number];
 
@@ -23,7 +24,13 @@ export interface Arrangement {
   readonly table: Table;
   /** Where the volumes' segments on this disk begin now, by where they began. */
   readonly moved: (start: number) => number;
-  readonly grown: { readonly volume: Volume; readonly start: number; readonly count: number } | null;
+  readonly grown: {
+    readonly volume: Volume;
+    readonly start: number;
+    readonly count: number;
+    /** Null for what is no FAT. */
+    readonly fat: FatGrowth | null;
+  } | null;
   /** Whether what lay between the partitions of the source (its `gap` volumes) has its place here. */
   readonly gaps: boolean;
   readonly notices: PlanNotice[];
@@ -38,15 +45,22 @@ export interface ArrangementInput {
   readonly selected: ReadonlySet<string>;
   /** `last`, `none`, or the id of a volume. */
   readonly grow: string;
+  /** A FAT that grows may become FAT32 in any case. */
+  readonly fat32: boolean;
+  /** The first bytes of FAT volumes, by id. */
+  readonly starts: ReadonlyMap<string, Buffer>;
   /** For a disk without a table: bytes from its start that must fit. */
   readonly wholeBytes: number;
 }
 
 /** File systems that can be made to fill a larger volume, and by what. */
-export const growers: Readonly<Record<string, 'resize2fs' | 'xfs_growfs' | 'header'>> = {
+export const growers: Readonly<Record<string, 'resize2fs' | 'xfs_growfs' | 'header' | 'fat'>> = {
   ext2: 'resize2fs',
   ext3: 'resize2fs',
   ext4: 'resize2fs',
+  fat12: 'fat',
+  fat16: 'fat',
+  fat32: 'fat',
   swap: 'header',
   xfs: 'xfs_growfs',
 };
@@ -108,23 +122,54 @@ export function arrange(request: ArrangementInput): Arrangement {
     });
   }
   const growing = growingVolume(input, sectors > sectorsOf(disk.identity), notices);
-  const step = grid / target.sectorSize;
-  const end = growing === null ? usable : occupiedEnd(disk, input.volumes);
-  const extra = Math.max(0, Math.floor((usable - end) / step) * step);
-  if (growing === null || extra === 0) {
-    if (growing !== null && input.grow !== 'last') {
-      notices.push({
-        level: 'info',
-        code: 'no-room-to-grow',
-        message: `${growing.name} keeps its size: the target of ${disk.id} has less than 1 MiB to spare.`,
-      });
-    }
+  const growth = growing === null ? null : growthOf(input, growing, usable);
+  if (growth === null || 'stays' in growth) {
+    if (growth !== null && input.grow !== 'last') notices.push(growth.stays);
     const table = fitTable(disk.table, target);
     const gaps = isExact(table, target);
     if (!gaps) notices.push(...gapsLost(request));
     return { table, moved: (start) => start, grown: null, gaps, notices };
   }
-  return growBy({ input, growing, extra, notices: [...notices, ...gapsLost(request)] });
+  return growBy({ input, growth, notices: [...notices, ...gapsLost(request)] });
+}
+
+/** How a volume grows: by how many sectors, and into what where it is a FAT. */
+interface Growing {
+  readonly volume: Volume;
+  readonly extra: number;
+  readonly fat: Exclude<ReturnType<typeof fitFat>, string>['fat'] | null;
+}
+
+/** What of the room up to `usable` a volume takes; a notice where it is none. */
+function growthOf(
+  input: ArrangementInput,
+  volume: Volume,
+  usable: number,
+): Growing | { readonly stays: PlanNotice } {
+  const { disk, target } = input;
+  const step = grid / target.sectorSize;
+  const extra = Math.max(0, Math.floor((usable - occupiedEnd(disk, input.volumes)) / step) * step);
+  if (extra === 0) {
+    const message = `${volume.name} keeps its size: the target of ${disk.id} has less than 1 MiB to spare.`;
+    return { stays: { level: 'info', code: 'no-room-to-grow', message } };
+  }
+  if (!isFat(volume)) return { volume, extra, fat: null };
+  const old = volume.segments[0]!.length;
+  const fit = fitFat(fatRequest(input, volume), old + extra);
+  const reason = typeof fit === 'string' ? fit : 'its partition has room for all it can be already';
+  if (typeof fit === 'string' || fit.count <= old) {
+    const message = `${volume.name} keeps its size: ${reason}.`;
+    return { stays: { level: 'warning', code: 'left-as-is', message } };
+  }
+  return { volume, extra: fit.count - old, fat: fit.fat };
+}
+
+function isFat(volume: Volume): boolean {
+  return growers[volume.filesystem?.type ?? ''] === 'fat';
+}
+
+function fatRequest({ starts, target, fat32 }: ArrangementInput, volume: Volume): FatRequest {
+  return { volume, start: starts.get(volume.id), sectorSize: target.sectorSize, fat32 };
 }
 
 /* Whose start and length would mean something else on another disk, or between other partitions. */
@@ -187,6 +232,8 @@ function obstacle(input: ArrangementInput, volume: Volume): string | null {
   }
   if (volume.segments.length !== 1) return 'it lies in several segments';
   if (!input.selected.has(volume.id)) return 'its contents are not restored';
+  const inFat = isFat(volume) ? fatObstacle(fatRequest(input, volume)) : null;
+  if (inFat !== null) return inFat;
   if (disk.table.kind !== 'gpt') return null;
   if (isHybrid(disk.table.protectiveMbr)) return 'the partition table is a hybrid one and stays as it is';
   const boot = disk.table.partitions.find(
@@ -242,18 +289,16 @@ function isMovable(volume: Volume): boolean {
   return type === 'swap' || type.startsWith('fat');
 }
 
-function growBy(facts: {
-  input: ArrangementInput;
-  growing: Volume;
-  extra: number;
-  notices: PlanNotice[];
-}): Arrangement {
-  const { input, growing, extra, notices } = facts;
-  const { disk, target } = input;
+function growBy(facts: { input: ArrangementInput; growth: Growing; notices: PlanNotice[] }): Arrangement {
+  const { input, growth, notices } = facts;
+  const { volume: growing, extra, fat } = growth;
+  const { disk, target, fat32 } = input;
   const at = startOf(growing);
   const shift = (start: number): number => (start > at ? start + extra : start);
   const count = growing.segments[0]!.length + extra;
-  const table = fitTable(stretch(withoutExact(disk.table), at, extra), target);
+  const stretched = stretch(withoutExact(disk.table), at, extra);
+  const kind = fat?.after.kind;
+  const table = fitTable(kind === undefined ? stretched : retyped(stretched, at, kind), target);
   const wrong = contradiction(table, target, { backup: true });
   if (wrong !== null) {
     throw new RemetalError('grow-impossible', `${growing.name} cannot grow: ${wrong}`, {
@@ -266,6 +311,7 @@ function growBy(facts: {
     code: 'volume-grows',
     message: `${growing.name} grows by ${extra} sectors to ${count}.`,
   });
+  if (fat !== null) notices.push(...fatNotices(growing, fat));
   if (movedUp.length > 0) {
     notices.push({
       level: 'info',
@@ -273,7 +319,26 @@ function growBy(facts: {
       message: `${movedUp.length === 1 ? 'Partition' : 'Partitions'} ${movedUp.map((partition) => partition.number).join(', ')} of ${disk.id} move up by ${extra} sectors.`,
     });
   }
-  return { table, moved: shift, grown: { volume: growing, start: at, count }, gaps: false, notices };
+  const place = { table, start: at, sectorSize: target.sectorSize, fat32 };
+  const becomes = fat === null ? null : fatGrowth(fat, place);
+  const grown = { volume: growing, start: at, count, fat: becomes };
+  return { table, moved: shift, grown, gaps: false, notices };
+}
+
+/** The table with the type that a FAT of this kind has, in an MBR, in the partition at `at`. */
+function retyped(table: Table, at: number, kind: number): Table {
+  if (table.kind !== 'mbr') return table;
+  return {
+    ...table,
+    partitions: table.partitions.map((partition) =>
+      partition.start === at && !isExtended(partition.type)
+        ? {
+            ...partition,
+            type: grownMbrType(partition.type, { kind, start: at, count: partition.length }),
+          }
+        : partition,
+    ),
+  };
 }
 
 /** The table with the partition at `at` longer by `extra` and all behind it moved up. */

@@ -1,5 +1,5 @@
 import { formatBytes } from '../bytes/index.ts';
-import type { Plan, PlanStep, PlanTarget, SectorRun } from './plan-document.ts';
+import type { GrowStep, Plan, PlanStep, PlanTarget, SectorRun } from './plan-document.ts';
 
 /** Sectors from here to there, last one named. */
 function sectors({ start, count }: { readonly start: number; readonly count: number }): string {
@@ -25,6 +25,10 @@ function where(runs: readonly SectorRun[]): string {
   return runs.map((run) => `${run.disk} ${sectors(run)}`).join(', ');
 }
 
+function growthBy({ by, fat }: GrowStep): string {
+  return fat === undefined ? by : `laid out anew as ${fat.type}, clusters of ${formatBytes(fat.blockSize)}`;
+}
+
 function describeStep(step: PlanStep, sectorSizes: ReadonlyMap<string, number>): string {
   const size = (disk: string, count: number): string => formatBytes(count * (sectorSizes.get(disk) ?? 0));
   switch (step.kind) {
@@ -39,7 +43,7 @@ function describeStep(step: PlanStep, sectorSizes: ReadonlyMap<string, number>):
       return `write ${step.name}${kind}: ${formatBytes(step.bytes)} of ${formatBytes(step.size)} in ${step.extents} extents to ${where(step.segments)}`;
     }
     case 'grow':
-      return `grow ${step.name} (${step.filesystem}, ${step.by}): from ${size(step.disk, step.oldCount)} to ${size(step.disk, step.count)}, ${step.disk} ${sectors(step)}`;
+      return `grow ${step.name} (${step.filesystem}, ${growthBy(step)}): from ${size(step.disk, step.oldCount)} to ${size(step.disk, step.count)}, ${step.disk} ${sectors(step)}`;
     case 'table':
       return `write ${step.what}: ${step.disk} ${sectors(step)}, ${step.length} bytes at byte ${step.offset}`;
     case 'efi':

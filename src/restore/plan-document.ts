@@ -82,19 +82,37 @@ export const bootStepSchema = z.strictObject({
   blank: z.array(z.strictObject({ offset: count, length: some })),
 });
 
+/** What a FAT that grows becomes. */
+export const fatGrowthSchema = z.strictObject({
+  type: z.enum(['fat12', 'fat16', 'fat32']),
+  /** Bytes of a cluster. */
+  blockSize: some,
+  /** Bytes the file system takes; the partition may have a rest. */
+  size: some,
+  /** It may become FAT32 although its boot code is not of that kind. */
+  fat32: z.boolean(),
+  /** Sectors in front of it, written into its boot sector; null leaves what is there. */
+  hidden: count.nullable(),
+  /** Written into its boot sector; null leaves what is there. */
+  geometry: z.strictObject({ heads: some, sectorsPerTrack: some }).nullable(),
+});
+export type FatGrowth = z.infer<typeof fatGrowthSchema>;
+
 /** A file system is made to fill its larger partition. */
 export const growStepSchema = z.strictObject({
   kind: z.literal('grow'),
   volume: z.string(),
   name: z.string(),
   filesystem: z.string(),
-  by: z.enum(['resize2fs', 'xfs_growfs', 'header']),
+  by: z.enum(['resize2fs', 'xfs_growfs', 'header', 'fat']),
   disk: z.string(),
   start: count,
   /** Sectors it has now. */
   count: some,
   /** Sectors it had. */
   oldCount: some,
+  /** Where it is a FAT. */
+  fat: fatGrowthSchema.optional(),
 });
 
 /** Bytes of the partition table: member of `tableWrites(target.table, target)` with this offset. */

@@ -79,6 +79,8 @@ export function plan(input: PlanInput): Plan {
         volumes,
         selected,
         grow,
+        fat32: wishes.fat32 === true,
+        starts: input.starts ?? new Map(),
         target: { sectorSize, size, path },
         wholeBytes: wholeBytes(volumes, maps),
       },
@@ -263,6 +265,7 @@ function growSteps({ disk, arrangement }: Journey): GrowStep[] {
       start: grown.start,
       count: grown.count,
       oldCount: grown.volume.segments[0]!.length,
+      ...(grown.fat === null ? {} : { fat: grown.fat }),
     },
   ];
 }

@@ -23,6 +23,8 @@ export interface PlanInput {
   readonly maps: readonly VolumeMap[];
   readonly candidates: readonly TargetDisk[];
   readonly wishes: Wishes;
+  /** The first bytes of volumes that are to grow and whose file system lies in them, by id: `volumeStarts`. */
+  readonly starts?: ReadonlyMap<string, Buffer>;
   /** Firmware of the machine that restores; null where unknown (restoring from another machine). */
   readonly firmware: 'bios' | 'uefi' | null;
 }

@@ -38,6 +38,8 @@ export const wishesSchema = z.strictObject({
   targets: z.record(z.string(), targetRuleSchema),
   /** Which volume takes the room of a larger disk: the last one that can grow, none, or one by name. */
   grow: z.string().default('last'),
+  /** A FAT that grows becomes FAT32 rather than get larger clusters, and although its boot code is not of that kind. */
+  fat32: z.boolean().optional(),
   /** Only these volumes, by name or id; absent means all. */
   volumes: z.array(z.string()).optional(),
   /** Disks whose data may be overwritten: serials, WWNs or paths; `all` for every chosen target. */

@@ -10,13 +10,13 @@ import { isCoded, RemetalError } from '../../src/errors/index.ts';
 const page = readFileSync(new URL('../../docs/answers.md', import.meta.url), 'utf8');
 
 test('the page has a row for every key of the schema, and no other', (t) => {
-  const documented = [...page.matchAll(/^\| `([A-Za-z.]+)` \|.*\|.*\|.*\|$/gm)].map((match) => match[1]!);
+  const documented = [...page.matchAll(/^\| `([A-Za-z0-9.]+)` \|.*\|.*\|.*\|$/gm)].map((match) => match[1]!);
   t.deepEqual(documented.toSorted(), keysOf(answersSchema, '').toSorted());
 });
 
 test('the defaults on the page are those of the schema', (t) => {
   const filled = answersSchema.parse({ version: 1, set: { from: 'any' }, backup: {} }) as Record<string, any>;
-  for (const [, key, shown] of page.matchAll(/^\| `([A-Za-z.]+)` \| .*?\| `([^`|]+)` \|/gm)) {
+  for (const [, key, shown] of page.matchAll(/^\| `([A-Za-z0-9.]+)` \| .*?\| `([^`|]+)` \|/gm)) {
     if (shown === key) continue;
     const value = key!.split('.').reduce<any>((node, part) => node?.[part], filled);
     if (value !== undefined && value !== 1) t.is(String(value), shown!, key);

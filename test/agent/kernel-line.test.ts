@@ -30,7 +30,7 @@ test('the words of other tools are understood', (t) => {
 
 test('answers stand on the kernel line and win over the file', (t) => {
   const { overrides } = parseKernelLine(
-    'remetal.set=label:"MY USB"/web1 remetal.target.disk2=serial:NEW remetal.release=A,B remetal.verify remetal.after=poweroff',
+    'remetal.set=label:"MY USB"/web1 remetal.target.disk2=serial:NEW remetal.release=A,B remetal.grow=DOS remetal.fat32 remetal.verify remetal.after=poweroff',
   );
   const file = parseAnswers(
     'version: 1\naction: restore\nset: {from: any, name: old}\ntargets: {disk1: {only: true}}\nafter: reboot\n',
@@ -40,6 +40,8 @@ test('answers stand on the kernel line and win over the file', (t) => {
   t.deepEqual(merged.set, { from: 'label:MY USB/web1', name: 'old' });
   t.deepEqual(merged.targets, { disk1: { only: true }, disk2: { serial: 'NEW' } });
   t.deepEqual(merged.release, ['A', 'B']);
+  t.is(merged.grow, 'DOS');
+  t.true(merged.fat32);
   t.true(merged.verify);
   t.is(merged.after, 'poweroff');
 });

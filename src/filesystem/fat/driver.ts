@@ -7,6 +7,7 @@ import { parseBootSector, type FatGeometry } from './boot.ts';
 import { fatControlSet } from './control.ts';
 import { labelOf } from './directory.ts';
 import { fatFilesIn } from './files.ts';
+import { largerLayout } from './larger-layout.ts';
 import { fatUsedMap } from './used.ts';
 
 /** The label in the start of the root directory, where every formatter puts it. */
@@ -36,4 +37,8 @@ async function probe(volume: BlockDevice): Promise<FileSystem | null> {
 }
 
 /** FAT12, FAT16 and FAT32. */
-export const fatDriver: FileSystemDriver = { family: 'fat', probe };
+export const fatDriver: FileSystemDriver = {
+  family: 'fat',
+  probe,
+  growth: { by: 'fat', laidOut: largerLayout },
+};

@@ -29,8 +29,7 @@ export async function fatUsedMap(volume: BlockDevice, geometry: FatGeometry): Pr
   if ((first & 0xff) !== geometry.media) {
     return wholeMap(volume, 'The allocation table does not begin with the media byte of the boot sector');
   }
-  const clean = { 12: 0, 16: 0x80_00, 32: 0x08_00_00_00 }[geometry.kind];
-  if (geometry.dirty || (entryValue(geometry, head, 1) & clean) !== clean) {
+  if (!isClean(geometry, head)) {
     return wholeMap(volume, 'The file system was not cleanly unmounted');
   }
   const collector = new ExtentCollector();
@@ -54,6 +53,12 @@ export async function fatUsedMap(volume: BlockDevice, geometry: FatGeometry): Pr
   }
   collector.add(geometry.dataEnd, volume.size - geometry.dataEnd);
   return { used: collector.extents(volume.size), trusted: true, reason: null };
+}
+
+/** Whether boot sector and the entry 1 of a table, which begins with `head`, say that the volume was unmounted cleanly. */
+export function isClean(geometry: FatGeometry, head: Buffer): boolean {
+  const clean = { 12: 0, 16: 0x80_00, 32: 0x08_00_00_00 }[geometry.kind];
+  return !geometry.dirty && (entryValue(geometry, head, 1) & clean) === clean;
 }
 
 const tableAt = (geometry: FatGeometry, copy: number): number =>
