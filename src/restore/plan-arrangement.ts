@@ -316,7 +316,7 @@ function growBy(facts: { input: ArrangementInput; growth: Growing; notices: Plan
     notices.push({
       level: 'info',
       code: 'partitions-moved',
-      message: `${movedUp.length === 1 ? 'Partition' : 'Partitions'} ${movedUp.map((partition) => partition.number).join(', ')} of ${disk.id} move up by ${extra} sectors.`,
+      message: `${movedUp.length === 1 ? 'Partition' : 'Partitions'} ${movedUp.map((partition) => partition.number).join(', ')} of ${disk.id} ${movedUp.length === 1 ? 'moves' : 'move'} up by ${extra} sectors.`,
     });
   }
   const place = { table, start: at, sectorSize: target.sectorSize, fat32 };

@@ -1,21 +1,17 @@
 import { total } from '../bytes/index.ts';
 import type { VolumeMap } from '../archive/set.ts';
-import { sectorsOf, tableWrites, type DiskLayout, type Volume } from '../layout/index.ts';
-import { growers, type Arrangement, type PlanNotice } from './plan-arrangement.ts';
+import { sectorsOf, type DiskLayout, type Volume } from '../layout/index.ts';
+import type { PlanNotice } from './plan-arrangement.ts';
 import { solveNetware, type NetwareSolution } from './plan-netware.ts';
 import { arrangeNetware, openPartitions } from './plan-netware-arrangement.ts';
 import { dataDiskTable, netwareDisks } from './plan-netware-disks.ts';
 import {
-  digestOfBytes,
   extentsDigest,
   planHash,
   type BootStep,
-  type EfiStep,
-  type GrowStep,
   type Plan,
   type PlanTarget,
   type SectorRun,
-  type TableStep,
   type VolumeStep,
 } from './plan-document.ts';
 import {
@@ -26,21 +22,10 @@ import {
   selectedVolumes,
   wholeBytes,
 } from './plan-input.ts';
+import { efiSteps, growSteps, tablePlaces, tableSteps, type Journey } from './plan-steps.ts';
 import { journalRoom, wipeSteps, type Placed, type TargetLayout } from './plan-ranges.ts';
 import type { PlanInput, TargetDisk } from './request.ts';
 import { chooseTargets } from './targets.ts';
-
-/** Partition types of an EFI system partition (UEFI 2.10, section 5.3.3 and table 5.3). */
-const efiGuid = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
-const efiMbrType = 0xef;
-
-/** One source disk and where it goes. */
-interface Journey {
-  readonly disk: DiskLayout;
-  readonly target: TargetDisk;
-  readonly volumes: readonly Volume[];
-  readonly arrangement: Arrangement;
-}
 
 /**
  * Solves a restore: which disk takes what, and every write in order. Pure and deterministic: equal
@@ -248,76 +233,6 @@ function pinned({ disk, target, arrangement }: Journey, solution: NetwareSolutio
     table: arrangement.table,
     ...(netware.length === 0 ? {} : { netware: [...netware] }),
   };
-}
-
-function growSteps({ disk, arrangement }: Journey): GrowStep[] {
-  const { grown } = arrangement;
-  if (grown === null) return [];
-  const type = grown.volume.filesystem!.type;
-  return [
-    {
-      kind: 'grow',
-      volume: grown.volume.id,
-      name: grown.volume.name,
-      filesystem: type,
-      by: growers[type]!,
-      disk: disk.id,
-      start: grown.start,
-      count: grown.count,
-      oldCount: grown.volume.segments[0]!.length,
-      ...(grown.fat === null ? {} : { fat: grown.fat }),
-    },
-  ];
-}
-
-/** The bytes of sector 0 that belong to the table and are left to it. */
-function tablePlaces(boot: Volume, journeys: readonly Journey[]): { offset: number; length: number }[] {
-  const journey = journeys.find((candidate) => lies(boot, candidate.disk))!;
-  return tableWrites(journey.arrangement.table, journey.target.identity)
-    .filter((write) => write.offset < journey.target.identity.sectorSize)
-    .map((write) => ({ offset: write.offset, length: write.bytes.length }));
-}
-
-function tableSteps({ disk, target, arrangement }: Journey): TableStep[] {
-  const { sectorSize } = target.identity;
-  return tableWrites(arrangement.table, target.identity).map(({ offset, bytes, what }) => {
-    const start = Math.floor(offset / sectorSize);
-    return {
-      kind: 'table',
-      disk: disk.id,
-      start,
-      count: Math.ceil((offset + bytes.length) / sectorSize) - start,
-      what,
-      offset,
-      length: bytes.length,
-      digest: digestOfBytes(bytes),
-    };
-  });
-}
-
-function efiSteps({ disk, volumes, arrangement }: Journey, { input, selected }: Solved): EfiStep[] {
-  const { table } = arrangement;
-  if (table.kind === 'none') return [];
-  const numbers = new Set(
-    table.kind === 'gpt'
-      ? table.partitions.filter((part) => part.type === efiGuid).map((part) => part.number)
-      : table.partitions.filter((part) => part.type === efiMbrType).map((part) => part.number),
-  );
-  return volumes
-    .filter((volume) => selected.has(volume.id) && volume.partition !== null && numbers.has(volume.partition))
-    .map((volume): EfiStep => {
-      const [segment] = volume.segments;
-      return {
-        kind: 'efi',
-        volume: volume.id,
-        disk: disk.id,
-        partition: volume.partition!,
-        start: arrangement.moved(segment!.start),
-        count: segment!.length,
-        fallback: true,
-        bootEntry: input.firmware === 'uefi' && input.wishes.bootEntry,
-      };
-    });
 }
 
 function leftEmpty(journeys: readonly Journey[], selected: ReadonlySet<string>): PlanNotice[] {

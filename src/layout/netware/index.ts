@@ -34,13 +34,12 @@ export type { NetwareNotice } from './notice.ts';
 export { mappingOf, readDataPartition, type DataPartition, type ReadPartition } from './partition.ts';
 export { netwareType } from './places.ts';
 export {
-  netwareRecord,
   netwareSchema,
-  volumesOfRecord,
   type NetwarePartitionRecord,
   type NetwareRecord,
   type NetwareVolumeRecord,
 } from './record.ts';
+export { netwareRecord, volumesOfRecord } from './recorded.ts';
 export { freeSpares, lostSectors, type Redirection, type Redirections } from './redirections.ts';
 export { solve } from './solver.ts';
 export type { ShapeWishes, SolverTarget, VolumeWish } from './solver-wishes.ts';
