@@ -1,28 +1,16 @@
 import { createHash } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { openSet, type SetReader } from '../../src/archive/index.ts';
-import { backup } from '../../src/backup/index.ts';
+import type { SetReader } from '../../src/archive/index.ts';
 import { faulty, memoryDisk, type BlockDevice, type Faults } from '../../src/disk/index.ts';
 import { RemetalError } from '../../src/errors/index.ts';
-import { openNetwareVolume, type NetwareFileSystem } from '../../src/filesystem/netware/index.ts';
-import { readTable } from '../../src/layout/index.ts';
-import {
-  logicalOf,
-  readNetware,
-  volumeDevice,
-  volumeNamed,
-  type Netware,
-} from '../../src/layout/netware/index.ts';
-import { memoryMedium } from '../../src/medium/index.ts';
-import { silent } from '../../src/progress/index.ts';
-import { apply, journalStore, type ApplyOptions } from '../../src/restore/apply.ts';
+import type { NetwareFileSystem } from '../../src/filesystem/netware/index.ts';
+import { volumeNamed, type Netware } from '../../src/layout/netware/index.ts';
 import { parsePlan, type Plan } from '../../src/restore/plan-document.ts';
-import { plan } from '../../src/restore/plan.ts';
 import type { RestoreReport } from '../../src/restore/request.ts';
 import type { Wishes } from '../../src/restore/wishes.ts';
 import { requires } from '../helpers/requires.ts';
 import { disksOf, imageNames } from '../layout/netware/images.ts';
-import { identityOfMemory } from './targets.ts';
+import { applyTo, backedUp, netwareOf, planFor, volumeOf } from './netware-journey.ts';
 
 const MiB = 1024 * 1024;
 
@@ -51,20 +39,6 @@ async function contentsOf(filesystem: NetwareFileSystem): Promise<string[]> {
   return lines.toSorted();
 }
 
-async function netwareOf(devices: readonly BlockDevice[]): Promise<Netware> {
-  const disks = [];
-  for (const [index, device] of devices.entries()) {
-    disks.push({ id: `disk${index + 1}`, device, table: (await readTable(device)).table });
-  }
-  return await readNetware(disks);
-}
-
-async function volumeOf(netware: Netware, name: string): Promise<NetwareFileSystem> {
-  const found = volumeNamed(netware, name);
-  const device = volumeDevice(found, (partition) => logicalOf(netware, partition));
-  return await openNetwareVolume(device, found.definition);
-}
-
 interface Stored {
   readonly reader: SetReader;
   /** Volume name to `contentsOf` it. */
@@ -74,78 +48,19 @@ interface Stored {
 
 async function stored(name: string): Promise<Stored> {
   const disks = await disksOf(name);
-  const medium = memoryMedium();
-  const { set } = await backup({
-    disks: disks.map(({ device, id }) => ({ device, identity: identityOfMemory(device, id) })),
-    medium,
-    machine: { hostname: 'fs1', firmware: null, vendor: null, product: null, serial: null },
-    name: 'fs1',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
-  });
+  const reader = await backedUp(disks);
   const netware = await netwareOf(disks.map(({ device }) => device));
   const contents = new Map<string, string[]>();
   for (const { definition } of netware.volumes) {
     contents.set(definition.name, await contentsOf(await volumeOf(netware, definition.name)));
   }
-  return { reader: await openSet(medium, set), contents, sizes: disks.map(({ device }) => device.size) };
+  return { reader, contents, sizes: disks.map(({ device }) => device.size) };
 }
 
 interface Restored {
   readonly made: Plan;
   readonly report: RestoreReport;
   readonly netware: Netware;
-}
-
-function planFor(reader: SetReader, devices: readonly BlockDevice[], wishes: Partial<Wishes> = {}): Plan {
-  const candidates = devices.map((device, index) => {
-    const path = `target${index + 1}`;
-    return { identity: identityOfMemory(device, path), paths: [path], holds: [], reserved: null };
-  });
-  return plan({
-    head: reader.head,
-    layout: reader.layout,
-    maps: [...reader.maps.values()],
-    candidates,
-    wishes: {
-      targets: Object.fromEntries(
-        candidates.map(({ paths }, index) => [`disk${index + 1}`, { path: paths[0]! }]),
-      ),
-      grow: 'last',
-      release: [],
-      bootEntry: false,
-      ...wishes,
-    },
-    firmware: null,
-  });
-}
-
-async function applyTo(
-  reader: SetReader,
-  made: Plan,
-  devices: readonly BlockDevice[],
-  options: Partial<ApplyOptions> = {},
-): Promise<RestoreReport> {
-  const targets = new Map(
-    devices.map((device, index) => [
-      `disk${index + 1}`,
-      { device, identity: identityOfMemory(device, `target${index + 1}`) },
-    ]),
-  );
-  return await apply(made, {
-    reader,
-    targets,
-    journal: journalStore(made, targets, null),
-    verify: true,
-    onDamage: 'stop',
-    reporter: silent,
-    interval: { bytes: MiB / 4, milliseconds: 1e9 },
-    ...options,
-  });
 }
 
 async function restored(
@@ -324,20 +239,7 @@ requires('zstd')(
 
 test('a set without NetWare takes no disks it does not have', async (t) => {
   const device = memoryDisk(8 * MiB);
-  const medium = memoryMedium();
   await device.write(Buffer.alloc(4096, 7), 0);
-  const { set } = await backup({
-    disks: [{ device, identity: identityOfMemory(device, 'source') }],
-    medium,
-    machine: { hostname: 'x', firmware: null, vendor: null, product: null, serial: null },
-    name: 'x',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
-  });
-  const reader = await openSet(medium, set);
+  const reader = await backedUp([{ id: 'source', device }]);
   t.throws(() => planFor(reader, [memoryDisk(8 * MiB), memoryDisk(8 * MiB)]), { code: 'target-not-found' });
 });
