@@ -1,5 +1,5 @@
 import { formatBytes } from '../bytes/index.ts';
-import { exitStatuses } from '../errors/index.ts';
+import { exitStatuses, RemetalError } from '../errors/index.ts';
 import type { NameSpace } from '../filesystem/netware/index.ts';
 import { collect, type Context, type Verb } from './context.ts';
 import { extractFiles, type Extracted } from './extract-files.ts';
@@ -53,7 +53,8 @@ async function extract(
   options: ExtractOptions,
 ): Promise<number> {
   const address = volumeAddress(volume, options.disk);
-  return await withVolume(address, options.set, async (filesystem) => {
+  return await withVolume(address, options.set, async (filesystem, leavesOutDeleted) => {
+    if (options.deleted === true && leavesOutDeleted) throw leftOut(filesystem.definition.name);
     const totals = { written: 0, bytes: 0, problems: 0 };
     const choice = { paths, deleted: options.deleted === true, names: options.names };
     await extractFiles(filesystem, {
@@ -70,6 +71,17 @@ async function extract(
     );
     return problems === 0 ? exitStatuses.ok : exitStatuses.exceptions;
   });
+}
+
+function leftOut(volume: string): RemetalError {
+  return new RemetalError(
+    'deleted-left-out',
+    `The set does not hold the contents of the deleted files of ${volume}.`,
+    {
+      hint: 'Backups made with --keep-deleted hold them.',
+      facts: { volume },
+    },
+  );
 }
 
 function tell(

@@ -49,7 +49,7 @@ async function listFiles(
 ): Promise<void> {
   const deleted = options.deleted === true;
   const address = volumeAddress(volume, options.disk);
-  await withVolume(address, options.set, async (filesystem) => {
+  await withVolume(address, options.set, async (filesystem, leavesOutDeleted) => {
     const rows: NetwareFile[] = [];
     let count = 0;
     let bytes = 0;
@@ -70,6 +70,11 @@ async function listFiles(
     if (doubts > 0) {
       context.output.remark(
         `warning: ${doubts} errors were found in the volume; files may be missing. \`remetal check\` tells them.`,
+      );
+    }
+    if (deleted && leavesOutDeleted) {
+      context.output.remark(
+        'The set does not hold the contents of these files: it was made without --keep-deleted.',
       );
     }
     context.output.remark(`${count} files and directories, ${formatBytes(bytes)}`);

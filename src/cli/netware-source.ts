@@ -13,7 +13,7 @@ import {
   type NetwareVolume,
 } from '../layout/netware/index.ts';
 import { setVolume } from '../mount/index.ts';
-import { netwareVolumes } from '../restore/plan-netware.ts';
+import { netwareVolumes, type KnownVolume } from '../restore/plan-netware.ts';
 import { usage } from './context.ts';
 import { withSet } from './sets.ts';
 
@@ -73,20 +73,25 @@ export async function openFound(netware: Netware, found: NetwareVolume): Promise
  * Opens the volume a person means while `work` runs: on disks, or in a backup set.
  *
  * @param set Which set of the folder; the newest when absent.
+ * @param work Told as well whether the set lacks the contents of deleted files.
  * @throws `volume-not-found` and what opening disks or sets throws.
  */
 export async function withVolume<T>(
   address: VolumeAddress,
   set: string | undefined,
-  work: (filesystem: NetwareFileSystem) => Promise<T>,
+  work: (filesystem: NetwareFileSystem, leavesOutDeleted: boolean) => Promise<T>,
 ): Promise<T> {
   const [place, other] = address.disks;
   if (place !== undefined && other === undefined && isFolder(place)) {
-    return await withSet(place, set, async (reader) => work(await openInSet(reader, address.volume)));
+    return await withSet(place, set, async (reader) => {
+      const { volume, found, leavesOutDeleted } = knownInSet(reader, address.volume);
+      const device = setVolume(reader, volume.id);
+      return await work(await openNetwareVolume(device, found.definition), leavesOutDeleted);
+    });
   }
   return await withNetware(address.disks, async (netware) => {
     refuseNone(netware, address.disks);
-    return await work(await openFound(netware, chosen(netware, address.volume)));
+    return await work(await openFound(netware, chosen(netware, address.volume)), false);
   });
 }
 
@@ -94,7 +99,7 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-async function openInSet(reader: SetReader, name: string | null): Promise<NetwareFileSystem> {
+function knownInSet(reader: SetReader, name: string | null): KnownVolume {
   const volumes = netwareVolumes(reader.layout);
   const names = volumes.map(({ volume }) => volume.name);
   if (name === null && names.length > 1) {
@@ -118,7 +123,7 @@ async function openInSet(reader: SetReader, name: string | null): Promise<Netwar
       },
     );
   }
-  return await openNetwareVolume(setVolume(reader, known.volume.id), known.found.definition);
+  return known;
 }
 
 /** Throws what was wrong with the partitions where no volume was found on any of them. */

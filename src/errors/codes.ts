@@ -70,6 +70,10 @@ export const codes = {
   // file systems
   'filesystem-damaged': { exit: 'failed', meaning: 'A file system structure contradicts itself.' },
   'path-not-found': { exit: 'usage', meaning: 'The volume holds no file of that name.' },
+  'deleted-left-out': {
+    exit: 'failed',
+    meaning: 'The set was made without the contents of deleted files.',
+  },
   'file-exists': { exit: 'refused', meaning: 'A file that would be written is there already.' },
   // medium
   'medium-failed': { exit: 'failed', meaning: 'The medium could not be read or written.' },

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { z } from 'zod';
@@ -93,6 +93,51 @@ requires('zstd')(
     const refused = await remetal(['plan', set, ...named(small), '--json']);
     t.is(refused.status, 5);
     t.like(refused.last(), { code: 'target-too-small' });
+  },
+);
+
+requires('zstd')(
+  'deleted files come out of a set that holds them, and no zeros out of one that does not',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const [disk] = disks(folder, 'd-deleted');
+    for (const [name, options] of [
+      ['with', ['--keep-deleted']],
+      ['without', []],
+    ] as const) {
+      const backedUp = await remetal(['backup', '--disk', disk!, '--to', join(folder, name), ...options]);
+      t.is(backedUp.status, 0, backedUp.stderr);
+    }
+    const of = (name: string): string => `${join(folder, name)}:SYS`;
+    const out = join(folder, 'out');
+    t.is((await remetal(['extract', of('with'), '--deleted', '--to', out])).status, 0);
+    const found = hashes(out).map((line) => line.split(' ').at(-1)!);
+    const gone = entriesOf('d-deleted', 'SYS').filter(({ type, deleted }) => type === 'file' && deleted);
+    t.deepEqual(found.toSorted(), gone.map(({ sha256 }) => sha256!).toSorted());
+    const refused = await remetal([
+      'extract',
+      of('without'),
+      '--deleted',
+      '--to',
+      join(folder, 'none'),
+      '--json',
+    ]);
+    t.is(refused.status, 1);
+    t.like(refused.last(), { code: 'deleted-left-out' });
+    t.false(existsSync(join(folder, 'none')));
+    const listed = await remetal(['files', of('without'), '--deleted']);
+    t.is(listed.stdout.trim().split('\n').length, gone.length);
+    t.regex(listed.stderr, /does not hold the contents of these files/);
+    t.notRegex((await remetal(['files', of('with'), '--deleted'])).stderr, /does not hold/);
+
+    const target = blank(folder, [statSync(disk!).size]);
+    const planned = await remetal(['plan', join(folder, 'without'), ...named(target)]);
+    t.regex(planned.stdout, /purge the deleted files of SYS, whose contents the set does not hold/);
+    const hash = /plan (sha256:[0-9a-f]{64})/.exec(planned.stdout)![1]!;
+    const restored = await remetal(['restore', join(folder, 'without'), ...named(target), '--plan', hash]);
+    t.is(restored.status, 0, restored.stderr);
+    t.is((await remetal(['files', `${target[0]}:SYS`, '--deleted'])).stdout, '');
+    t.like((await remetal(['check', ...target, '--json'])).last(), { sound: true, errors: 0, warnings: 0 });
   },
 );
 
