@@ -5,7 +5,6 @@ import {
   dataPartitions,
   fitTable,
   isExact,
-  isExtended,
   sectorsOf,
   structureClaims,
   withoutExact,
@@ -15,7 +14,8 @@ import {
   type Volume,
 } from '../layout/index.ts';
 import type { FatGrowth, Plan } from './plan-document.ts';
-import { fatGrowth, fatNotices, fatObstacle, fitFat, grownMbrType, type FatRequest } from './plan-fat.ts';
+import { retyped, stretch } from './plan-stretch.ts';
+import { fatGrowth, fatNotices, fatObstacle, fitFat, type FatRequest } from './plan-fat.ts';
 
 export type PlanNotice = Plan['notices'][number];
 
@@ -323,50 +323,4 @@ function growBy(facts: { input: ArrangementInput; growth: Growing; notices: Plan
   const becomes = fat === null ? null : fatGrowth(fat, place);
   const grown = { volume: growing, start: at, count, fat: becomes };
   return { table, moved: shift, grown, gaps: false, notices };
-}
-
-/** The table with the type that a FAT of this kind has, in an MBR, in the partition at `at`. */
-function retyped(table: Table, at: number, kind: number): Table {
-  if (table.kind !== 'mbr') return table;
-  return {
-    ...table,
-    partitions: table.partitions.map((partition) =>
-      partition.start === at && !isExtended(partition.type)
-        ? {
-            ...partition,
-            type: grownMbrType(partition.type, { kind, start: at, count: partition.length }),
-          }
-        : partition,
-    ),
-  };
-}
-
-/** The table with the partition at `at` longer by `extra` and all behind it moved up. */
-function stretch(table: Table, at: number, extra: number): Table {
-  const shift = (start: number): number => (start > at ? start + extra : start);
-  if (table.kind === 'none') return table;
-  if (table.kind === 'gpt') {
-    return {
-      ...table,
-      partitions: table.partitions.map((partition) => ({
-        ...partition,
-        start: shift(partition.start),
-        length: partition.start === at ? partition.length + extra : partition.length,
-      })),
-    };
-  }
-  return {
-    ...table,
-    partitions: table.partitions.map((partition) => {
-      const contains =
-        isExtended(partition.type) && partition.start < at && at < partition.start + partition.length;
-      const grows = partition.start === at || contains;
-      return {
-        ...partition,
-        start: shift(partition.start),
-        length: grows ? partition.length + extra : partition.length,
-        ...(partition.ebr === undefined ? {} : { ebr: shift(partition.ebr) }),
-      };
-    }),
-  };
 }
