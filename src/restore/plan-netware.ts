@@ -247,14 +247,24 @@ function shaped(
   });
   const attempt = (as: ShapeWishes['shape']): NetwareVolume[] =>
     solve(wanted, targets, { shape: as, sysFirst });
+  const moved = wanted.find(({ before }) => before === undefined);
+  if (shape === 'same' && moved !== undefined) throw shapeless(moved.definition.name);
   if (shape !== 'auto') return attempt(shape);
-  if (wanted.some(({ before, fill }) => before === undefined || fill === true)) return attempt('packed');
+  if (moved !== undefined || wanted.some(({ fill }) => fill === true)) return attempt('packed');
   try {
     return attempt('same');
   } catch (error) {
     if (!isCoded(error, 'target-too-small')) throw error;
     return attempt('packed');
   }
+}
+
+function shapeless(volume: string): RemetalError {
+  return new RemetalError(
+    'target-not-found',
+    `${volume} cannot keep its shape: a disk it lay on has no target of its own`,
+    { hint: 'Name a target for every disk of the set, or choose another shape.', facts: { volume } },
+  );
 }
 
 function sysAlone({ definition, segments }: NetwareVolume): boolean {

@@ -133,6 +133,12 @@ requires('zstd')(
     const spread = await restored(from, wide, { netware: { shape: 'spread', sys: 'anywhere' } });
     t.true(volumeNamed(spread.netware, 'SYS').segments.length > 1);
     await same(t, from, spread.netware, 'spread');
+    t.throws(
+      () => planFor(from.reader, [memoryDisk(64 * MiB)], { netware: { shape: 'same', sys: 'auto' } }),
+      {
+        code: 'target-not-found',
+      },
+    );
     const tight = [memoryDisk(16 * MiB), memoryDisk(16 * MiB)];
     const error = t.throws(() => planFor(from.reader, tight), {
       instanceOf: RemetalError,
