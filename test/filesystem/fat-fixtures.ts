@@ -8,7 +8,7 @@ import { parseBootSector } from '../../src/filesystem/fat/boot.ts';
 import { largerLayout } from '../../src/filesystem/fat/larger-layout.ts';
 import { FatWalk } from '../../src/filesystem/fat/walk.ts';
 import { planFat, type LargerLayout } from '../../src/filesystem/index.ts';
-import { readBytes } from '../../src/filesystem/reading.ts';
+import { readBytes, readTolerant } from '../../src/filesystem/reading.ts';
 import { carryOut } from '../../src/restore/grow-layout.ts';
 import { blank, run } from './fixtures.ts';
 
@@ -134,23 +134,28 @@ export async function growFat(volume: BlockDevice, oldSize: number, fat32 = fals
   return { layout, reason: '' };
 }
 
-/** Everything a FAT holds, in its order: paths, the bytes of the entries but for cluster numbers, and contents. */
+/**
+ * Everything a FAT holds, in its order: paths, the bytes of the entries but for cluster numbers, and contents. What
+ * lies outside the volume, as it may in a damaged one, is zeros.
+ */
 export async function everythingIn(volume: BlockDevice): Promise<string[]> {
   const geometry = parseBootSector(await readBytes(volume, 0, 512))!;
   const walk = new FatWalk(volume, geometry);
   const lines: string[] = [];
+  const tolerant = (offset: number, length: number): Promise<Buffer> =>
+    readTolerant(volume, { offset, length, unit: 512 });
   for await (const { path, file, clusters, entries } of walk.tree(true)) {
     const hash = createHash('sha256');
     let left = file.directory ? 0 : file.size;
     for (const { start, length } of clusters) {
       for (let at = 0; at < length && left > 0; at += 1 << 20) {
-        const part = await readBytes(volume, start + at, Math.min(left, length - at, 1 << 20));
+        const part = await tolerant(start + at, Math.min(left, length - at, 1 << 20));
         hash.update(part);
         left -= part.length;
       }
     }
     const raw: Buffer[] = [];
-    for (const { start, length } of entries) raw.push(Buffer.from(await readBytes(volume, start, length)));
+    for (const { start, length } of entries) raw.push(Buffer.from(await tolerant(start, length)));
     const bytes = Buffer.concat(raw);
     // First cluster of the short entry: its upper and lower half.
     bytes.fill(0, bytes.length - 12, bytes.length - 10);

@@ -124,11 +124,21 @@ requires(
     [/"last" begins at cluster 2, as another file does/, (bytes) => bytes.writeUInt16LE(2, last + 26)],
     [/"last" begins at cluster 3, where no chain does/, (bytes) => bytes.writeUInt16LE(3, last + 26)],
     [/"last" has no clusters/, (bytes) => bytes.writeUInt16LE(0, last + 26)],
+    [/"\.O +SYS" is no name/, (bytes) => bytes.write('.', io, 'latin1')],
+    [
+      /claims \d+ bytes and the volume has/,
+      (bytes) => {
+        // What the tables have entries for, and a file that begins there.
+        bytes.writeUInt16LE(bytes.readUInt16LE(19) + 90, 19);
+        bytes.writeUInt16LE(8180, last + 26);
+      },
+    ],
     [/knows the sectors/, (bytes) => bytes.write('SYSLINUX', 3, 'latin1')],
   ];
   for (const [why, damage] of cases) {
     const bytes = Buffer.from(sound);
     damage(bytes);
+    t.is(await tried(bytes, 6 * MiB), 'left', String(why));
     const volume = slice(await onDisk(bytes, 6 * MiB, guard, 512), guard, 6 * MiB);
     const { layout, reason } = await growFat(volume, bytes.length);
     t.is(layout, null, String(why));

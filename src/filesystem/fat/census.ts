@@ -147,8 +147,17 @@ async function claimAll(volume: BlockDevice, census: Omit<FatCensus, 'directorie
   return directories;
 }
 
-/** The entries `.` and `..`, where there are any, name the directory itself and the one above it; 0 is the root. */
+/**
+ * The entries `.` and `..`, where there are any, stand first and name the directory itself and the one above
+ * it; 0 is the root. No other name begins with a dot: nobody would find what is behind it.
+ */
 function checkDots(bytes: Buffer, wide: boolean, first: number, above: number, rootCluster: number): void {
+  for (let at = 0; at + entrySize <= bytes.length && bytes[at] !== 0; at += entrySize) {
+    if (bytes[at] !== 0x2e || (bytes.readUInt8(at + 11) & 0x08) !== 0) continue;
+    const name = bytes.toString('latin1', at, at + 11).trimEnd();
+    const dots = (at === 0 && name === '.') || (at === entrySize && name === '..');
+    if (!dots) throw damaged(`${JSON.stringify(name)} is no name of a file`);
+  }
   for (const [at, name] of ['.', '..'].entries()) {
     const entry = bytes.subarray(at * entrySize, (at + 1) * entrySize);
     if (entry.length < entrySize || entry.toString('latin1', 0, 11) !== name.padEnd(11)) continue;
