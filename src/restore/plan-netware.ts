@@ -65,6 +65,10 @@ export interface KnownVolume {
   readonly leavesOutDeleted: boolean;
 }
 
+function contradicting(what: string): RemetalError {
+  return new RemetalError('layout-unknown', `The layout record contradicts itself: ${what}`);
+}
+
 /**
  * The NetWare volumes of a layout with their ids, which stand in the record's order; none where the layout
  * has no NetWare. Throws `layout-unknown`.
@@ -74,10 +78,15 @@ export function netwareVolumes(layout: Layout): KnownVolume[] {
   const found = volumesOfRecord(layout.netware);
   const volumes = layout.volumes.filter(({ kind }) => kind === 'netware');
   if (volumes.length !== found.length) {
-    throw new RemetalError(
-      'layout-unknown',
-      `The layout record contradicts itself: it names ${volumes.length} NetWare volumes and describes ${found.length}`,
-    );
+    throw contradicting(`it names ${volumes.length} NetWare volumes and describes ${found.length}`);
+  }
+  for (const [index, { name, segments }] of volumes.entries()) {
+    const { blocks, blockShift } = found[index]!.definition;
+    const sectors = segments.reduce((sum, { length }) => sum + length, 0);
+    const described = blocks * sectorsPerBlock(blockShift);
+    if (sectors !== described) {
+      throw contradicting(`NetWare volume ${name} has ${sectors} sectors and is described with ${described}`);
+    }
   }
   const records = layout.netware.volumes;
   return volumes.map((volume, index) => ({

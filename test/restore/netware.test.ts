@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import type { SetReader } from '../../src/archive/index.ts';
 import { faulty, memoryDisk, type BlockDevice, type Faults } from '../../src/disk/index.ts';
-import { RemetalError } from '../../src/errors/index.ts';
+import { isCoded, RemetalError } from '../../src/errors/index.ts';
+import { parseLayout } from '../../src/layout/index.ts';
 import type { NetwareFileSystem } from '../../src/filesystem/netware/index.ts';
 import { volumeNamed, type Netware } from '../../src/layout/netware/index.ts';
 import { parsePlan, type Plan } from '../../src/restore/plan-document.ts';
@@ -249,3 +250,59 @@ test('a set without NetWare takes no disks it does not have', async (t) => {
   const reader = await backedUp([{ id: 'source', device }]);
   t.throws(() => planFor(reader, [memoryDisk(8 * MiB), memoryDisk(8 * MiB)]), { code: 'target-not-found' });
 });
+
+/** Every volume has room for what the set holds of it, inside its disk and over no other. */
+function holdsTogether(t: ExecutionContext, made: Plan, title: string): void {
+  const volumes = made.steps.filter((step) => step.kind === 'volume');
+  for (const { segments, size } of volumes) {
+    t.true(segments.reduce((sum, { count }) => sum + count, 0) * 512 >= size, title);
+  }
+  for (const { disk, size } of made.targets) {
+    const runs = volumes.flatMap(({ segments }) => segments).filter((run) => run.disk === disk);
+    const sorted = runs.toSorted((a, b) => a.start - b.start);
+    for (const [index, { start, count }] of sorted.entries()) {
+      t.true(start + count <= (sorted[index + 1]?.start ?? size / 512), title);
+    }
+  }
+}
+
+requires('zstd')(
+  'a record of NetWare that lies gives a coded error or a plan that holds together',
+  async (t: ExecutionContext) => {
+    const { reader, sizes } = await stored('c-segments');
+    const text = JSON.stringify(reader.layout);
+    const devices = sizes.map((size) => memoryDisk(size + 8 * MiB));
+    const numbers: [record: 'partitions' | 'volumes' | 'segments', key: string][] = [
+      ...(['id', 'hotfixSectors', 'dataSectors', 'tablePlace', 'partition'] as const).map(
+        (key) => ['partitions', key] as const,
+      ),
+      ...(['blockShift', 'blocks', 'firstFat', 'mirrorFat', 'flags', 'sync'] as const).map(
+        (key) => ['volumes', key] as const,
+      ),
+      ...(['partition', 'start', 'sectors', 'blocks'] as const).map((key) => ['segments', key] as const),
+    ].map(([record, key]) => [record, key]);
+    const lies = [0, 1, 3, 7, 8, 160, 4097, 100_000, 0x7fff_ffff, 0xffff_ffff];
+    let plans = 0;
+    for (const [record, key] of numbers) {
+      for (const lie of lies) {
+        for (const shape of ['same', 'packed', 'spread'] as const) {
+          const json: { netware: { partitions: object[]; volumes: { segments: object[] }[] } } =
+            JSON.parse(text);
+          const { partitions, volumes } = json.netware;
+          const [changed] = record === 'segments' ? volumes[1]!.segments : { partitions, volumes }[record];
+          Object.assign(changed!, { [key]: lie });
+          try {
+            const layout = parseLayout(json);
+            const made = planFor({ ...reader, layout }, devices, { netware: { shape, sys: 'auto' } });
+            parsePlan(JSON.parse(JSON.stringify(made)));
+            holdsTogether(t, made, `${record} ${key} ${lie}`);
+            plans++;
+          } catch (error) {
+            t.true(isCoded(error) && error.code !== 'internal', `${record} ${key} ${lie}: ${String(error)}`);
+          }
+        }
+      }
+    }
+    t.true(plans > 20);
+  },
+);
