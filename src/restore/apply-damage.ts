@@ -1,11 +1,8 @@
 import { normalize, type Extent } from '../bytes/index.ts';
-import type { BlockDevice } from '../disk/block-device.ts';
-import { joined } from '../disk/joined.ts';
-import { slice } from '../disk/slice.ts';
 import { detect, type AffectedFile } from '../filesystem/index.ts';
 import { restoredNetwareFileSystem } from './apply-netware.ts';
 import { note, type RestoreRun } from './apply-run.ts';
-import { placementsOf } from './apply-targets.ts';
+import { volumeOn } from './apply-targets.ts';
 import type { BootStep, VolumeStep } from './plan-document.ts';
 import type { RestoreReport } from './request.ts';
 
@@ -65,7 +62,7 @@ async function walk(restore: RestoreRun, step: VolumeStep): Promise<readonly Aff
     } else {
       const filesystem =
         (await restoredNetwareFileSystem(restore, step.volume)) ??
-        (await detect(restoredVolume(restore, step)));
+        (await detect(volumeOn(restore.targets, step)));
       if (filesystem?.filesIn !== undefined) {
         return await filesystem.filesIn(damagedExtents(restore, step.volume));
       }
@@ -80,12 +77,4 @@ async function walk(restore: RestoreRun, step: VolumeStep): Promise<readonly Aff
     facts: { volume: step.volume },
   });
   return [];
-}
-
-/** A volume as it stands on its targets. */
-function restoredVolume(restore: RestoreRun, step: VolumeStep): BlockDevice {
-  const segments = placementsOf(restore.targets, step.segments).map(({ device, offset, length }) =>
-    slice(device, offset, length),
-  );
-  return segments.length === 1 ? segments[0]! : joined(segments, step.name);
 }

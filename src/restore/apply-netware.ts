@@ -1,8 +1,12 @@
-import { joined } from '../disk/joined.ts';
 import { slice } from '../disk/slice.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { isCoded } from '../errors/index.ts';
-import { carryOutPurge, fatGrowthOf, openNetwareVolume } from '../filesystem/netware/index.ts';
+import {
+  carryOutPurge,
+  fatGrowthOf,
+  openNetwareVolume,
+  type NetwareFileSystem,
+} from '../filesystem/netware/index.ts';
 import {
   extendFat,
   planFatExtension,
@@ -12,7 +16,7 @@ import {
   type VolumeDefinition,
 } from '../layout/netware/index.ts';
 import { note, type RestoreRun } from './apply-run.ts';
-import { placementsOf, targetOf, type RestoreTargets } from './apply-targets.ts';
+import { targetOf, volumeOn, type RestoreTargets } from './apply-targets.ts';
 import { NetwareDisk } from './netware-disk.ts';
 import { writesOfStep } from './netware-partitions.ts';
 import { netwareVolumes } from './plan-netware.ts';
@@ -124,9 +128,6 @@ function restoredNetware(
     (each): each is VolumeStep => each.kind === 'volume' && each.volume === volume,
   );
   if (known === undefined || step === undefined) return null;
-  const parts = placementsOf(restore.targets, step.segments).map(({ device, offset, length }) =>
-    slice(device, offset, length),
-  );
   const before = known.found.definition;
   const perBlock = 2 ** before.blockShift;
   let firstBlock = 0;
@@ -136,7 +137,7 @@ function restoredNetware(
     firstBlock += blocks;
     return segment;
   });
-  const device = parts.length === 1 ? parts[0]! : joined(parts, step.name);
+  const device = volumeOn(restore.targets, step);
   return { device, before, after: rearranged(before, segments).definition };
 }
 
@@ -148,7 +149,7 @@ function isNetwareFileSystem({ reader }: RestoreRun, volume: string): boolean {
 export async function restoredNetwareFileSystem(
   restore: RestoreRun,
   volume: string,
-): Promise<Awaited<ReturnType<typeof openNetwareVolume>> | null> {
+): Promise<NetwareFileSystem | null> {
   const found = isNetwareFileSystem(restore, volume) ? restoredNetware(restore, volume) : null;
   return found === null ? null : await openNetwareVolume(sized(found.device, found.before), found.before);
 }
@@ -186,6 +187,12 @@ export async function extendNetware(restore: RestoreRun, step: ExtendStep): Prom
 /** Every unit that the disks could not hold and that lies in a hotfix area now, with what it holds. */
 export async function movedUnits(restore: RestoreRun): Promise<RestoreReport['moved']> {
   const found: RestoreReport['moved'][number][] = [];
+  // Opening one reads its whole FAT and directory; a failing disk has many units in the same volume.
+  const opened = new Map<string, NetwareFileSystem | null>();
+  const open = async (volume: string): Promise<NetwareFileSystem | null> => {
+    if (!opened.has(volume)) opened.set(volume, await restoredNetwareFileSystem(restore, volume));
+    return opened.get(volume) ?? null;
+  };
   for (const { disk, netware = [] } of restore.plan.targets) {
     for (const planned of netware) {
       const { redirections, moves } = netwareDisk(restore, disk)!.logical(planned.partition);
@@ -198,7 +205,7 @@ export async function movedUnits(restore: RestoreRun): Promise<RestoreReport['mo
           /* After a restore was taken up, what failed before is known by its unit only. */
           sectors: move === undefined ? [at] : move.bad.map((sector) => planned.start + sector),
           movedTo: planned.start + spare * 8,
-          ...(await heldAt(restore, planned, logical)),
+          ...(await heldAt(restore, open, { disk, planned, logical })),
         });
       }
     }
@@ -217,17 +224,23 @@ export async function movedUnits(restore: RestoreRun): Promise<RestoreReport['mo
 
 async function heldAt(
   restore: RestoreRun,
-  planned: PlanDataPartition,
-  logical: number,
+  open: (volume: string) => Promise<NetwareFileSystem | null>,
+  {
+    disk,
+    planned,
+    logical,
+  }: { readonly disk: string; readonly planned: PlanDataPartition; readonly logical: number },
 ): Promise<{ volume: string | null; files: string[] }> {
   const segment = planned.segments.find(
     ({ start, sectors }) => logical + 8 > start && logical < start + sectors,
   );
   if (segment === undefined) return { volume: null, files: [] };
+  const at = planned.start + planned.hotfixSectors + segment.start;
   const step = restore.plan.steps.find(
-    (each): each is VolumeStep => each.kind === 'volume' && each.name === segment.name,
+    (each): each is VolumeStep =>
+      each.kind === 'volume' && each.segments.some((run) => run.disk === disk && run.start === at),
   );
-  const filesystem = step === undefined ? null : await restoredNetwareFileSystem(restore, step.volume);
+  const filesystem = step === undefined ? null : await open(step.volume);
   const start = (segment.firstBlock * 2 ** segment.blockShift + Math.max(0, logical - segment.start)) * 512;
   const files = (await filesystem?.filesIn([{ start, length: 4096 }]).catch(() => [])) ?? [];
   return {

@@ -1,9 +1,11 @@
 import type { SetReader } from '../archive/index.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
+import { joined } from '../disk/joined.ts';
+import { slice } from '../disk/slice.ts';
 import type { DiskIdentity } from '../disk/identity.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Placement } from './apply-writer.ts';
-import { extentsDigest, planHash, type Plan, type SectorRun } from './plan-document.ts';
+import { extentsDigest, planHash, type Plan, type SectorRun, type VolumeStep } from './plan-document.ts';
 import { checkTarget } from './targets.ts';
 
 /** A disk the restore writes to, open for writing. */
@@ -70,4 +72,15 @@ export function placementsOf(targets: RestoreTargets, runs: readonly SectorRun[]
     const { device } = targetOf(targets, disk);
     return { device, offset: start * device.sectorSize, length: count * device.sectorSize };
   });
+}
+
+/** A volume as it stands on its targets; closing it leaves them open. */
+export function volumeOn(
+  targets: RestoreTargets,
+  { name, segments }: Pick<VolumeStep, 'name' | 'segments'>,
+): BlockDevice {
+  const parts = placementsOf(targets, segments).map(({ device, offset, length }) =>
+    slice(device, offset, length),
+  );
+  return parts.length === 1 ? parts[0]! : joined(parts, name);
 }

@@ -82,14 +82,6 @@ export class NetwareDisk implements BlockDevice {
     return found?.planned ?? null;
   }
 
-  get partitions(): readonly PlanDataPartition[] {
-    return this.#areas.map(({ planned }) => planned);
-  }
-
-  isOpen(partition: number): boolean {
-    return this.#area(partition).opened !== null;
-  }
-
   #area(partition: number): Area {
     return this.#areas.find(({ planned }) => planned.partition === partition)!;
   }
