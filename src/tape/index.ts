@@ -1,0 +1,7 @@
+/**
+ * tape/: drives, cartridges and changers, up to a drive that can be trusted: what a cartridge holds, whose
+ * it is, and where the tape stands. Imports system, bytes and errors; knows nothing of backup sets but how
+ * their parts begin and end.
+ */
+export type { Changer, ChangerSlot, ChangerStatus } from './changer.ts';
+export type { CartridgeRequest, TapeOperator } from './operator.ts';
