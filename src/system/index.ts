@@ -39,3 +39,12 @@ export {
   type HostFileSystem,
 } from './filesystems.ts';
 export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';
+export type {
+  OpenTape,
+  ScsiAnswer,
+  ScsiRequest,
+  TapeAccess,
+  TapeDevice,
+  TapeOperation,
+  TapeStatus,
+} from './tape-device.ts';

@@ -24,6 +24,8 @@ export interface TapeDevice {
   tell(): Promise<number>;
   /** Sends a SCSI command past the driver (SG_IO). Resolves whatever the drive answers. */
   command(request: ScsiRequest): Promise<ScsiAnswer>;
+  /** The longest transfer the adapter takes, bytes; null where it does not say. */
+  adapterLimit?(): Promise<number | null>;
   close(): Promise<void>;
 }
 

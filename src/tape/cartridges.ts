@@ -1,0 +1,41 @@
+import type { CartridgeContents } from './contents.ts';
+import type { TapeDrive } from './drive.ts';
+import type { CartridgeLabel } from './label.ts';
+
+/** A cartridge that is in the drive, ready, and known to be the one that was meant. */
+export interface LoadedCartridge {
+  readonly label: CartridgeLabel;
+  readonly contents: CartridgeContents;
+}
+
+/** Which part of which set is wanted. */
+export interface WantedPart {
+  readonly set: string;
+  readonly setId: string;
+  /** From 1. */
+  readonly part: number;
+}
+
+/**
+ * The cartridges that can get into one drive: by a changer, or by a person who is asked. Errors are those of
+ * the drive and the changer, `cartridge-needed` when what is wanted cannot be had.
+ */
+export interface Cartridges {
+  readonly drive: TapeDrive;
+  /** What is in the drive now, read once and remembered until it is changed. Throws `drive-empty`. */
+  current(): Promise<CartridgeContents>;
+  /**
+   * A cartridge with room for a part: the one in the drive where it will do, else one from the changer or a
+   * person. It is made ready for writing. Blank ones are labelled; foreign, full and write-protected ones are
+   * passed over by the changer, with a notice, and refused to a person with the reason. `setId` is the set
+   * that is being written, whose own cartridges are none. `recordLimit`, where given, is what the cartridge's label must allow.
+   */
+  forWriting(request: { readonly setId: string; readonly part: number; readonly recordLimit: number | null }): Promise<LoadedCartridge>;
+  /** The cartridge that holds a part, ready for reading. */
+  forReading(wanted: WantedPart): Promise<LoadedCartridge>;
+  /** Every part on every cartridge that can be had without a person: that in the drive, and all of a changer. */
+  survey(): Promise<CartridgeContents[]>;
+  /** Tells what has become of the cartridge in the drive: it was written on. */
+  changed(): void;
+  close(): Promise<void>;
+}
