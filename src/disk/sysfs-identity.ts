@@ -1,4 +1,5 @@
 import { readFile, realpath } from 'node:fs/promises';
+import { serialOfPage80 } from '../system/index.ts';
 import type { DiskIdentity } from './identity.ts';
 
 async function bytes(path: string): Promise<Buffer | null> {
@@ -25,16 +26,6 @@ async function firstOf(paths: readonly string[]): Promise<string | null> {
     if (found !== null) return found;
   }
   return null;
-}
-
-/** The serial number of a SCSI disk's vital product data page 80h (SPC-4, 7.8.18). */
-export function serialOfPage80(page: Buffer): string | null {
-  if (page.length < 4 || page[1] !== 0x80) return null;
-  const serial = page
-    .toString('latin1', 4, 4 + page.readUInt16BE(2))
-    .replaceAll('\0', '')
-    .trim();
-  return serial === '' ? null : serial;
 }
 
 /**

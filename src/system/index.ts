@@ -23,6 +23,7 @@ export {
 export {
   discardDevice,
   ioctl,
+  lockMemory,
   nextData,
   punchHole,
   rereadPartitions,
@@ -39,6 +40,14 @@ export {
   type HostFileSystem,
 } from './filesystems.ts';
 export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';
+export { openSt } from './st-device.ts';
+export {
+  listChangers,
+  listTapeDrives,
+  serialOfPage80,
+  type FoundChanger,
+  type FoundTapeDrive,
+} from './tape-drives.ts';
 export type {
   OpenTape,
   ScsiAnswer,

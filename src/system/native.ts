@@ -24,7 +24,9 @@ interface Native {
   readonly fallocate: Call;
   readonly ioctlPlain: Call;
   readonly ioctlRange: Call;
+  readonly ioctlBlock: Call;
   readonly utimensat: Call;
+  readonly mlock: Call;
   readonly errno: () => number;
   readonly names: ReadonlyMap<number, string>;
 }
@@ -76,7 +78,9 @@ function native(): Native {
       fallocate: libc.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
       ioctlPlain: libc.func('int ioctl(int fd, unsigned long request, long argument)'),
       ioctlRange: libc.func('int ioctl(int fd, unsigned long request, uint64_t *range)'),
+      ioctlBlock: libc.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
       utimensat: libc.func('int utimensat(int dirfd, const char *path, int64_t *times, int flags)'),
+      mlock: libc.func('int mlock(const uint8_t *address, size_t length)'),
       errno: () => ffi.errno(),
       names: new Map(Object.entries(ffi.os.errno).map(([name, number]) => [number, name])),
     };
@@ -85,7 +89,7 @@ function native(): Native {
 }
 
 /** A system call that failed, shaped as Node's own: `code` is the errno's name. */
-function failure(call: string, errno: number): NodeJS.ErrnoException {
+export function systemFailure(call: string, errno: number): NodeJS.ErrnoException {
   const code = native().names.get(errno) ?? `errno ${errno}`;
   return Object.assign(new Error(`${code}: ${call}`), { code, errno: -errno, syscall: call });
 }
@@ -95,7 +99,7 @@ function called(name: string, call: Call, ...args: unknown[]): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   call.async(...args, (error: Error | null, result: number) => {
     if (error !== null) reject(error);
-    else if (result < 0) reject(failure(name, native().errno()));
+    else if (result < 0) reject(systemFailure(name, native().errno()));
     else resolve();
   });
   return promise;
@@ -111,10 +115,10 @@ export function nextData(fd: number, from: number): { start: number; end: number
   if (start < 0) {
     const number = errno();
     if (number === ENXIO) return null;
-    throw failure('lseek SEEK_DATA', number);
+    throw systemFailure('lseek SEEK_DATA', number);
   }
   const end = Number(lseek(fd, start, SEEK_HOLE));
-  if (end < 0) throw failure('lseek SEEK_HOLE', errno());
+  if (end < 0) throw systemFailure('lseek SEEK_HOLE', errno());
   return { start, end };
 }
 
@@ -126,7 +130,7 @@ export function setTimes(path: string, accessed: bigint, modified: bigint): void
   const { utimensat, errno } = native();
   const second = 1_000_000_000n;
   const times = BigInt64Array.of(accessed / second, accessed % second, modified / second, modified % second);
-  if (utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) !== 0) throw failure('utimensat', errno());
+  if (utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) !== 0) throw systemFailure('utimensat', errno());
 }
 
 /** Makes a hole in a file: the range reads as zeros and takes no room. Throws a system error. */
@@ -139,6 +143,11 @@ export async function punchHole(fd: number, offset: number, length: number): Pro
     offset,
     length,
   );
+}
+
+/** Keeps memory from being swapped out (mlock(2)); false where the limits of the user forbid it. */
+export function lockMemory(memory: Uint8Array): boolean {
+  return native().mlock(memory, memory.length) === 0;
 }
 
 function range(offset: number, length: number): BigUint64Array {
@@ -160,8 +169,21 @@ export async function rereadPartitions(fd: number): Promise<void> {
   await called('ioctl BLKRRPART', native().ioctlPlain, fd, BLKRRPART, 0);
 }
 
-/** Any ioctl with a caller-made argument block, for drivers elsewhere in src/system. Throws a system error. */
-export async function ioctl(fd: number, request: number, argument: Uint8Array): Promise<void> {
+/**
+ * Any ioctl with a caller-made argument block, which the kernel may fill, on a thread of the pool, for
+ * drivers elsewhere in src/system. `name` is for the error. Throws a system error.
+ */
+export async function ioctl(
+  fd: number,
+  request: number,
+  argument: Uint8Array,
+  name = 'ioctl',
+): Promise<void> {
   if (argument.length === 0) throw new RemetalError('internal', 'An ioctl argument block is empty');
-  await called('ioctl', native().ioctlRange, fd, request, argument);
+  await called(name, native().ioctlBlock, fd, request, argument);
+}
+
+/** Where the bytes lie in memory, for pointers inside an argument block; hold on to them during the call. */
+export function addressOf(bytes: Uint8Array): bigint {
+  return loadAddon().address(bytes);
 }
