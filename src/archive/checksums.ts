@@ -3,7 +3,7 @@ import type { VolumePlace } from './documents.ts';
 import { GroupIndex } from './map.ts';
 import { plainOf } from './record.ts';
 import type { SetSource } from './set-source.ts';
-import { checksumLength, tablePieceLength } from './structures.ts';
+import { checksumLength } from './structures.ts';
 
 /** What the set's table says of one group. */
 export interface GroupChecksum {
@@ -12,22 +12,20 @@ export interface GroupChecksum {
   readonly digest: Buffer;
 }
 
-const entriesPerPiece = tablePieceLength / checksumLength;
-
 /** The entries of a volume in the table of checksums, which goes over all `volumes` of the set in order. */
 export async function* readChecksums(
   records: SetSource,
   volumes: readonly VolumePlace[],
   volume: VolumePlace,
 ): AsyncGenerator<GroupChecksum, void, undefined> {
-  const { checksums } = await records.contents();
+  const { checksums, checksumEntries } = await records.contents();
   const before = volumes.slice(0, volumes.indexOf(volume));
   const first = before.reduce((sum, { map }) => sum + new GroupIndex(map).groupCount, 0);
   const end = first + new GroupIndex(volume.map).groupCount;
   for (let entry = first; entry < end;) {
-    const piece = Math.floor(entry / entriesPerPiece);
-    const bytes = await pieceAt(records, checksums[piece], piece);
-    const from = piece * entriesPerPiece;
+    const piece = Math.floor(entry / checksumEntries);
+    const bytes = await pieceAt(records, checksums[piece], piece, piece * checksumEntries);
+    const from = piece * checksumEntries;
     const to = Math.min(end, from + bytes.length / checksumLength);
     if (to <= entry) throw broken(piece);
     for (; entry < to; entry++) {
@@ -41,12 +39,13 @@ async function pieceAt(
   records: SetSource,
   place: { ordinal: number; part: number; offset: number } | undefined,
   piece: number,
+  firstEntry: number,
 ): Promise<Buffer> {
   if (place === undefined) throw broken(piece);
   const record = await records.at(place, { ordinal: place.ordinal, kinds: ['checksums'] });
   const bytes = await plainOf(record);
   if (
-    record.header.index !== piece * entriesPerPiece ||
+    record.header.index !== firstEntry ||
     bytes === null ||
     bytes.length % checksumLength !== 0
   ) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RemetalError } from '../errors/index.ts';
 import { setHeadSchema, type VolumeMap } from './set.ts';
+import { checksumLength, tablePieceLength } from './structures.ts';
 
 /** The JSON documents of a set that are not in set.ts. All are described in docs/format.md. */
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
@@ -48,6 +49,8 @@ export const contentsSchema = z.object({
     }),
   ),
   checksums: z.array(placeSchema),
+  /** Entries of every record of the table of checksums but the last. */
+  checksumEntries: z.number().int().positive().default(tablePieceLength / checksumLength),
   exceptions: z.array(placeSchema),
   totals: z.array(placeSchema),
   index: z.array(placeSchema),

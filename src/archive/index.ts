@@ -24,3 +24,4 @@ export {
 export { openSet, type Group, type GroupsOptions, type OpenOptions, type SetReader } from './reader.ts';
 export { verifySet, type VerifyOptions, type VerifyReport } from './verify.ts';
 export type { Codec, Packed } from './codec.ts';
+export { recordSizes, type RecordSizes } from './sizes.ts';

@@ -20,14 +20,19 @@ const longestPair = 16;
 type Lists<T> = [control: T, data: T, zero: T];
 
 /** Lists are written one after the other; a piece begins each list anew, so that it can be read alone. */
-function pack(map: VolumeMap, writers: Lists<VarintWriter>, at: { list: number; i: number }): Lists<number> {
+function pack(
+  map: VolumeMap,
+  writers: Lists<VarintWriter>,
+  at: { list: number; i: number },
+  pieceLength: number,
+): Lists<number> {
   const counts: Lists<number> = [0, 0, 0];
   const lists: Lists<readonly Extent[]> = [map.control, map.data, map.zero ?? []];
   for (; at.list < lists.length; at.list++, at.i = 0) {
     let end = 0;
     for (; at.i < lists[at.list]!.length; at.i++) {
       const filled = writers.reduce((sum, writer) => sum + writer.length, 0);
-      if (fixedLength + 255 + filled + longestPair > tablePieceLength) return counts;
+      if (fixedLength + 255 + filled + longestPair > pieceLength) return counts;
       const { start, length } = lists[at.list]![at.i]!;
       writers[at.list]!.push((start - end) / map.blockSize);
       writers[at.list]!.push(Math.ceil(length / map.blockSize));
@@ -38,8 +43,11 @@ function pack(map: VolumeMap, writers: Lists<VarintWriter>, at: { list: number; 
   return counts;
 }
 
-/** The pieces of a block map, each at most a table piece long. Byte table: docs/format.md, "Block map". */
-export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
+/**
+ * The pieces of a block map, each at most `pieceLength` long, for a map whose groups begin with ordinal 0;
+ * `placeMap` says where they really begin. Byte table: docs/format.md, "Block map".
+ */
+export function encodeMap(map: VolumeMap, pieceLength: number = tablePieceLength): Buffer[] {
   const id = Buffer.from(map.volume, 'utf8');
   if (id.length > 255) {
     throw new RemetalError('field-range', 'Volume id is too long.', { facts: { volume: map.volume } });
@@ -48,7 +56,7 @@ export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
   const at = { list: 0, i: 0 };
   do {
     const writers: Lists<VarintWriter> = [new VarintWriter(), new VarintWriter(), new VarintWriter()];
-    const [controlCount, dataCount, zeroCount] = pack(map, writers, at);
+    const [controlCount, dataCount, zeroCount] = pack(map, writers, at, pieceLength);
     const head = Buffer.alloc(fixedLength);
     head.write(magic, 0, 'latin1');
     head[7] = formatVersion;
@@ -56,7 +64,6 @@ export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
     writeUint(head, 16, 8, map.size, 'volume size');
     writeUint(head, 24, 4, map.blockSize, 'block size');
     writeUint(head, 28, 4, map.groupSize, 'group size');
-    writeUint(head, 32, 8, firstOrdinal, 'first ordinal');
     writeUint(head, 40, 4, controlCount, 'control extents');
     writeUint(head, 44, 4, dataCount, 'data extents');
     writeUint(head, 52, 4, id.length, 'volume id length');
@@ -65,6 +72,11 @@ export function encodeMap({ map, firstOrdinal }: StoredMap): Buffer[] {
   } while (at.list < 3);
   for (const piece of pieces) writeUint(piece, 12, 4, pieces.length, 'map pieces');
   return pieces;
+}
+
+/** Says in all pieces of a map what the ordinal of group 0 is. */
+export function placeMap(pieces: readonly Buffer[], firstOrdinal: number): void {
+  for (const piece of pieces) writeUint(piece, 32, 8, firstOrdinal, 'first ordinal');
 }
 
 /** Pieces of the map that a piece belongs to, without reading more of it. */

@@ -4,7 +4,7 @@ import type { RecordPlace, RecordSource } from '../medium/medium.ts';
 import type { Contents, Place } from './documents.ts';
 import { ProblemList } from './problem-list.ts';
 import { decodeRecord, type StoredRecord } from './record.ts';
-import { unnumberedKinds, type Kind } from './structures.ts';
+import { checksumLength, tablePieceLength, unnumberedKinds, type Kind } from './structures.ts';
 import { PlaceIndex } from './tables.ts';
 
 /** What a pass over all parts met at one place. */
@@ -129,10 +129,12 @@ export async function scanSet(source: RecordSource, setId: Buffer | null, setIdT
     ['index', index],
   ]);
   let nextOrdinal = 0;
+  let tableEntries: number | null = null;
   for await (const { place, record, problem } of walk(source, setId)) {
     if (problem !== null) problems.push(problem);
     if (record === null) continue;
-    const { kind, ordinal, volume: number, copy } = record.header;
+    const { kind, ordinal, volume: number, copy, index: first } = record.header;
+    if (kind === 'checksums' && first > 0) tableEntries = Math.min(tableEntries ?? first, first);
     if (kind === 'label') labels.push(place);
     if (unnumberedKinds.has(kind) || places.get(ordinal) !== null) continue;
     places.set(ordinal, place);
@@ -144,7 +146,8 @@ export async function scanSet(source: RecordSource, setId: Buffer | null, setIdT
       else volume.firstOrdinal = ordinal - record.header.index;
     } else lists.get(kind)?.push({ ordinal, ...place });
   }
-  const found = { head, layout, checksums, exceptions, totals, index, volumes: [...volumes.values()] };
+  const checksumEntries = tableEntries ?? tablePieceLength / checksumLength;
+  const found = { head, layout, checksums, checksumEntries, exceptions, totals, index, volumes: [...volumes.values()] };
   const contents: Contents = { format: 1, setId: setIdText, ...found };
   return { contents, labels, places, nextOrdinal, problems: problems.items };
 }

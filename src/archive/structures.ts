@@ -64,6 +64,9 @@ export const jsonKinds: ReadonlySet<Kind> = new Set([
 /** Labels and closings of parts stand outside the numbering: they carry the ordinal of the record that follows. */
 export const unnumberedKinds: ReadonlySet<Kind> = new Set(['label', 'more']);
 
+/** Kinds whose records hold bytes of volumes. */
+export const groupKinds: ReadonlySet<Kind> = new Set(['control', 'data']);
+
 /** Kinds whose checksums the digest of the set covers, in the order of their ordinals. */
 export const digestedKinds: ReadonlySet<Kind> = new Set([
   'head',

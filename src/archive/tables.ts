@@ -3,30 +3,34 @@ import { isCoded, RemetalError } from '../errors/index.ts';
 import type { RecordPlace } from '../medium/medium.ts';
 import { checksumLength, tablePieceLength } from './structures.ts';
 
-const slabLength = tablePieceLength;
-
 /** The table of checksums while it grows: 16 bytes a group, in slabs, so that growing copies nothing. */
 export class ChecksumTable {
   readonly #slabs: Buffer[] = [];
+  readonly #pieceLength: number;
   #count = 0;
+
+  /** `pieceLength` is a multiple of the length of an entry. */
+  constructor(pieceLength: number = tablePieceLength) {
+    this.#pieceLength = pieceLength;
+  }
 
   get count(): number {
     return this.#count;
   }
 
   push(sum: Uint8Array): void {
-    const at = (this.#count * checksumLength) % slabLength;
-    if (at === 0) this.#slabs.push(Buffer.alloc(slabLength));
+    const at = (this.#count * checksumLength) % this.#pieceLength;
+    if (at === 0) this.#slabs.push(Buffer.alloc(this.#pieceLength));
     this.#slabs.at(-1)!.set(sum.subarray(0, checksumLength), at);
     this.#count++;
   }
 
-  /** The table in pieces; piece `n` begins with entry `n * slabLength / checksumLength`. */
+  /** The table in pieces; piece `n` begins with entry `n * pieceLength / checksumLength`. */
   pieces(): { firstEntry: number; bytes: Buffer }[] {
-    const perSlab = slabLength / checksumLength;
+    const perSlab = this.#pieceLength / checksumLength;
     return this.#slabs.map((slab, i) => ({
       firstEntry: i * perSlab,
-      bytes: slab.subarray(0, Math.min(slabLength, (this.#count - i * perSlab) * checksumLength)),
+      bytes: slab.subarray(0, Math.min(this.#pieceLength, (this.#count - i * perSlab) * checksumLength)),
     }));
   }
 }
@@ -56,8 +60,8 @@ export class PlaceLog {
     this.#count++;
   }
 
-  /** The index in pieces that can each be read alone. */
-  pieces(): { firstEntry: number; bytes: Buffer }[] {
+  /** The index in pieces, each at most `pieceLength` long, that can each be read alone. */
+  pieces(pieceLength: number = tablePieceLength): { firstEntry: number; bytes: Buffer }[] {
     const out: { firstEntry: number; bytes: Buffer }[] = [];
     for (const [i, run] of this.#runs.entries()) {
       const end = this.#runs[i + 1]?.firstOrdinal ?? this.#count;
@@ -69,7 +73,7 @@ export class PlaceLog {
         writeUint(head, 8, 8, offset, 'offset');
         writeUint(head, 16, 4, run.part, 'part');
         const firstEntry = ordinal;
-        for (; ordinal < end && runHeadLength + lengths.length + 8 <= tablePieceLength; ordinal++) {
+        for (; ordinal < end && runHeadLength + lengths.length + 8 <= pieceLength; ordinal++) {
           const length = this.#slabs[Math.floor(ordinal / lengthsPerSlab)]![ordinal % lengthsPerSlab]!;
           lengths.push(length);
           offset += length * tarBlock;

@@ -2,19 +2,24 @@ import { normalize, total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Medium } from '../medium/medium.ts';
+import type { RingReport } from '../medium/ring.ts';
 import { nodeCodec, type Codec } from './codec.ts';
 import type { Contents, Place } from './documents.ts';
 import { GroupPipeline } from './group-pipeline.ts';
 import { GroupIndex } from './map.ts';
-import { encodeMap } from './map-record.ts';
+import { encodeMap, placeMap } from './map-record.ts';
 import { sumOf } from './record.ts';
 import { RecordStream, type RecordFields } from './record-stream.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
+import { recordSizes } from './sizes.ts';
+import { checksumLength } from './structures.ts';
 import { ChecksumTable } from './tables.ts';
 
 export interface SetRequest {
   readonly head: SetHead;
   readonly layout: Layout;
+  /** The maps of all volumes, in the order in which `beginVolume` will follow; each is asked for once and let go. */
+  readonly maps: Iterable<VolumeMap>;
   /** zstd level, 1 by default; 0 stores plain. */
   readonly level: number;
   /** Name of the set on its medium. */
@@ -44,7 +49,9 @@ export interface ClosingFacts {
 export interface SetWriter {
   /** Bytes given to the medium so far. */
   readonly storedBytes: number;
-  /** Begins a volume of the layout; every group of the one before must have been given. */
+  /** How full the buffer before the medium is; null where there is none. */
+  readonly buffer: RingReport | null;
+  /** Begins the next volume, by the map that was given for it; every group of the one before must have been given. */
   beginVolume(map: VolumeMap): Promise<void>;
   /** The next group's plain bytes, in the order of the map. Resolves when there is room for another. */
   group(plain: Uint8Array, options?: GroupOptions): Promise<void>;
@@ -57,21 +64,27 @@ export interface SetWriter {
 /** Unreadable extents listed in the totals for one volume; the records themselves list all. */
 const maxListedExtents = 10_000;
 
-/** Begins a set on a medium: label, head and layout are written. Throws what the medium throws. */
+/** Begins a set on a medium: label, head, layout and all block maps are written. Throws what the medium throws. */
 export async function createSet(medium: Medium, request: SetRequest): Promise<SetWriter> {
-  const sink = await medium.create(request.name);
   const { head, name } = request;
-  const stream = new RecordStream({ sink, recordLimit: medium.recordLimit, head, name });
-  const writer = new SequentialWriter(stream, request);
+  const recordLimit = await medium.recordLimit();
+  const sink = await medium.create(request.name, head.setId);
+  const { buffering = null } = medium;
+  const stream = new RecordStream({ sink, recordLimit, buffering, head, name });
+  const writer = new SequentialWriter(stream, request, recordSizes(recordLimit).pieceLength);
   try {
     await writer.begin();
   } catch (error) {
+    await stream.stop();
     await sink.abort();
     throw error;
   }
   return {
     get storedBytes() {
       return stream.stored;
+    },
+    get buffer() {
+      return stream.buffer;
     },
     beginVolume: (map) => writer.beginVolume(map),
     group: (plain, options) => writer.group(plain, options ?? {}),
@@ -87,97 +100,124 @@ export async function createSet(medium: Medium, request: SetRequest): Promise<Se
   };
 }
 
-type MutableContents = { -readonly [Key in keyof Contents]: Contents[Key] };
-
 interface VolumeState {
-  readonly map: VolumeMap;
+  readonly volume: string;
+  readonly size: number;
   readonly number: number;
-  readonly index: GroupIndex;
-  readonly contents: Contents['volumes'][number];
+  readonly firstOrdinal: number;
+  readonly groups: number;
+  readonly plainBytes: number;
+  /** Ordinals of the pieces of its map, and of their copies. */
+  readonly maps: number[];
+  readonly copies: number[];
   next: number;
   zero: number;
   stored: number;
   unreadable: Extent[];
 }
 
+/** The ordinals of the records that the contents name; where they lie is known when all are on the medium. */
+type Named = Record<'head' | 'layout' | 'checksums' | 'exceptions' | 'totals' | 'index', number[]>;
+
 class SequentialWriter {
   readonly #stream: RecordStream;
   readonly #request: SetRequest;
+  readonly #pieceLength: number;
   readonly #pipeline: GroupPipeline;
-  readonly #checksums = new ChecksumTable();
+  readonly #checksums: ChecksumTable;
   readonly #volumes: VolumeState[] = [];
-  readonly #contents: MutableContents;
+  /** Volumes begun. */
+  #begun = 0;
+  /** Of the volume begun last. */
+  #groups: GroupIndex | null = null;
+  readonly #named: Named = { head: [], layout: [], checksums: [], exceptions: [], totals: [], index: [] };
   /** Block maps as stored, to be written again behind the data. */
   readonly #mapRecords: { volume: VolumeState; fields: RecordFields; payload: Uint8Array }[] = [];
 
-  constructor(stream: RecordStream, request: SetRequest) {
+  constructor(stream: RecordStream, request: SetRequest, pieceLength: number) {
     this.#stream = stream;
     this.#request = request;
+    this.#pieceLength = pieceLength;
+    this.#checksums = new ChecksumTable(pieceLength);
     this.#pipeline = new GroupPipeline({
       stream,
       level: request.level,
       checksums: this.#checksums,
       codec: request.codec ?? nodeCodec,
     });
-    const setId = request.head.setId;
-    const empty = { head: [], layout: [], volumes: [], checksums: [], exceptions: [], totals: [], index: [] };
-    this.#contents = { format: 1, setId, ...empty };
   }
 
   async begin(): Promise<void> {
-    await this.#stream.label();
-    this.#contents.head.push(await this.#stream.document('head', this.#request.head));
-    this.#contents.layout.push(await this.#stream.document('layout', this.#request.layout));
+    await this.#stream.begin();
+    this.#named.head.push(await this.#stream.document('head', this.#request.head));
+    this.#named.layout.push(await this.#stream.document('layout', this.#request.layout));
+    await this.#maps();
+  }
+
+  /* All maps stand before all groups, so a reader that comes from the front knows everything before it writes. */
+  async #maps(): Promise<void> {
+    const pieces: Buffer[][] = [];
+    const facts: { map: Pick<VolumeMap, 'volume' | 'size'>; groups: number; plainBytes: number }[] = [];
+    for (const map of this.#request.maps) {
+      const { groupCount, plainBytes } = new GroupIndex(map);
+      facts.push({ map: { volume: map.volume, size: map.size }, groups: groupCount, plainBytes });
+      pieces.push(encodeMap(map, this.#pieceLength));
+    }
+    let firstOrdinal = this.#stream.nextOrdinal + pieces.reduce((sum, { length }) => sum + length, 0);
+    for (const [i, { map, groups, plainBytes }] of facts.entries()) {
+      const number = this.#request.layout.volumes.findIndex((volume) => volume.id === map.volume);
+      if (number === -1 || this.#volumes.some((volume) => volume.number === number)) {
+        throw new RemetalError('internal', `Volume ${map.volume} is not the next of the layout.`);
+      }
+      const places = { number, firstOrdinal, groups, plainBytes, maps: [], copies: [] };
+      const counts = { next: 0, zero: 0, stored: 0, unreadable: [] };
+      const volume: VolumeState = { ...map, ...places, ...counts };
+      this.#volumes.push(volume);
+      placeMap(pieces[i]!, firstOrdinal);
+      for (const [piece, plain] of pieces[i]!.entries()) await this.#mapPiece(volume, piece, plain);
+      firstOrdinal += groups;
+    }
+  }
+
+  async #mapPiece(volume: VolumeState, index: number, plain: Buffer): Promise<void> {
+    const packed = (await nodeCodec.compress(plain, 3)).bytes;
+    const small = packed.length < plain.length;
+    const fields: RecordFields = {
+      kind: 'map',
+      codec: small ? 'zstd' : 'plain',
+      volume: volume.number,
+      index,
+      plainLength: plain.length,
+      sum: sumOf(plain),
+    };
+    const payload = small ? Buffer.from(packed) : plain;
+    this.#mapRecords.push({ volume, fields, payload });
+    volume.maps.push((await this.#stream.append(fields, payload)).ordinal);
   }
 
   async beginVolume(map: VolumeMap): Promise<void> {
     await this.#endVolume();
-    const number = this.#request.layout.volumes.findIndex((volume) => volume.id === map.volume);
-    if (number === -1 || this.#volumes.some((volume) => volume.number === number)) {
-      throw new RemetalError('internal', `Volume ${map.volume} is not the next of the layout.`);
+    const volume = this.#volumes[this.#begun];
+    const groups = new GroupIndex(map);
+    if (volume?.volume !== map.volume || volume.groups !== groups.groupCount) {
+      throw new RemetalError('internal', `Volume ${map.volume} is not the next of the maps.`);
     }
-    const index = new GroupIndex(map);
-    // The map names the ordinals behind its own records, so their number has to be known first.
-    const pieceCount = encodeMap({ map, firstOrdinal: 0 }).length;
-    const firstOrdinal = this.#stream.nextOrdinal + pieceCount;
-    const contents = {
-      volume: map.volume,
-      number,
-      maps: [],
-      copies: [],
-      firstOrdinal,
-      groups: index.groupCount,
-    };
-    const volume: VolumeState = { map, number, index, contents, next: 0, zero: 0, stored: 0, unreadable: [] };
-    this.#volumes.push(volume);
-    this.#contents.volumes.push(contents);
-    for (const [i, plain] of encodeMap({ map, firstOrdinal }).entries()) {
-      const packed = (await nodeCodec.compress(plain, 3)).bytes;
-      const small = packed.length < plain.length;
-      const fields: RecordFields = {
-        kind: 'map',
-        codec: small ? 'zstd' : 'plain',
-        volume: number,
-        index: i,
-        plainLength: plain.length,
-        sum: sumOf(plain),
-      };
-      const payload = small ? Buffer.from(packed) : plain;
-      this.#mapRecords.push({ volume, fields, payload });
-      volume.contents.maps.push((await this.#stream.append(fields, payload)).place);
-    }
+    this.#begun++;
+    this.#groups = groups;
   }
 
   async group(plain: Uint8Array, options: GroupOptions): Promise<void> {
-    const volume = this.#volumes.at(-1);
+    const volume = this.#volumes[this.#begun - 1];
+    const groups = this.#groups;
     const i = volume?.next ?? 0;
     if (
       volume === undefined ||
-      i >= volume.index.groupCount ||
-      plain.length !== volume.index.groupLength(i)
+      groups === null ||
+      i >= groups.groupCount ||
+      plain.length !== groups.groupLength(i)
     ) {
       throw new RemetalError('internal', 'Group is not the next of the map.', {
-        facts: { volume: volume?.map.volume, group: i, length: plain.length },
+        facts: { volume: volume?.volume, group: i, length: plain.length },
       });
     }
     volume.next++;
@@ -187,10 +227,10 @@ class SequentialWriter {
       plain,
       unreadable,
       release: options.release ?? (() => {}),
-      kind: volume.index.isControl(i) ? 'control' : 'data',
+      kind: groups.isControl(i) ? 'control' : 'data',
       volume: volume.number,
       index: i,
-      extents: volume.index.groupExtents(i),
+      extents: groups.groupExtents(i),
       stored: (bytes, zero) => {
         volume.stored += bytes;
         if (zero) volume.zero += plain.length;
@@ -200,14 +240,16 @@ class SequentialWriter {
 
   async #endVolume(): Promise<void> {
     await this.#pipeline.drain();
-    const volume = this.#volumes.at(-1);
-    if (volume === undefined || volume.next === volume.index.groupCount) return;
-    throw new RemetalError('internal', `Volume ${volume.map.volume} ended before its last group.`, {
-      facts: { given: volume.next, groups: volume.index.groupCount },
+    const volume = this.#volumes[this.#begun - 1];
+    if (volume === undefined || volume.next === volume.groups) return;
+    throw new RemetalError('internal', `Volume ${volume.volume} ended before its last group.`, {
+      facts: { given: volume.next, groups: volume.groups },
     });
   }
 
   async stop(): Promise<void> {
+    // What waits for room in the buffer is let go first.
+    await this.#stream.stop();
     await this.#pipeline.stop();
   }
 
@@ -215,32 +257,59 @@ class SequentialWriter {
   async finish(facts: ClosingFacts): Promise<SetTotals> {
     await this.#endVolume();
     const stream = this.#stream;
-    const contents = this.#contents;
-    contents.head.push(await stream.document('head', this.#request.head, true));
-    contents.layout.push(await stream.document('layout', this.#request.layout, true));
+    const named = this.#named;
+    named.head.push(await stream.document('head', this.#request.head, true));
+    named.layout.push(await stream.document('layout', this.#request.layout, true));
     for (const { volume, fields, payload } of this.#mapRecords) {
-      volume.contents.copies.push((await stream.append({ ...fields, copy: true }, payload)).place);
+      volume.copies.push((await stream.append({ ...fields, copy: true }, payload)).ordinal);
     }
-    for (const piece of this.#checksums.pieces())
-      contents.checksums.push(await this.#table('checksums', piece));
-    contents.exceptions.push(await stream.document('exceptions', { format: 1, files: [] }));
+    for (const piece of this.#checksums.pieces()) named.checksums.push(await this.#table('checksums', piece));
+    named.exceptions.push(await stream.document('exceptions', { format: 1, files: [] }));
     const totals = this.#totals(facts);
-    contents.totals.push(await stream.document('totals', totals));
-    for (const piece of stream.places.pieces()) contents.index.push(await this.#table('index', piece));
-    const place = await stream.document('contents', contents);
+    named.totals.push(await stream.document('totals', totals));
+    await stream.settle();
+    for (const piece of stream.index(this.#pieceLength)) named.index.push(await this.#table('index', piece));
+    await stream.settle();
+    const contents = await stream.document('contents', this.#contents());
+    await stream.settle();
     await stream.close({
       format: 1,
       setId: this.#request.head.setId,
       records: stream.nextOrdinal + 1,
       parts: stream.parts,
-      contents: place,
+      contents: stream.placeOf(contents),
       digest: stream.digest(),
       signature: null,
     });
     return totals;
   }
 
-  async #table(kind: 'checksums' | 'index', piece: { firstEntry: number; bytes: Buffer }): Promise<Place> {
+  #contents(): Contents {
+    const places = (ordinals: readonly number[]): Place[] =>
+      ordinals.map((ordinal) => this.#stream.placeOf(ordinal));
+    const { head, layout, checksums, exceptions, totals, index } = this.#named;
+    return {
+      format: 1,
+      setId: this.#request.head.setId,
+      head: places(head),
+      layout: places(layout),
+      volumes: this.#volumes.map(({ volume, number, maps, copies, firstOrdinal, groups }) => ({
+        volume,
+        number,
+        maps: places(maps),
+        copies: places(copies),
+        firstOrdinal,
+        groups,
+      })),
+      checksums: places(checksums),
+      checksumEntries: this.#pieceLength / checksumLength,
+      exceptions: places(exceptions),
+      totals: places(totals),
+      index: places(index),
+    };
+  }
+
+  async #table(kind: 'checksums' | 'index', piece: { firstEntry: number; bytes: Buffer }): Promise<number> {
     const { bytes, firstEntry } = piece;
     const fields = {
       kind,
@@ -249,7 +318,7 @@ class SequentialWriter {
       plainLength: bytes.length,
       sum: sumOf(bytes),
     } as const;
-    return (await this.#stream.append(fields, bytes)).place;
+    return (await this.#stream.append(fields, bytes)).ordinal;
   }
 
   #totals(facts: ClosingFacts): SetTotals {
@@ -259,17 +328,17 @@ class SequentialWriter {
       if (unreadable.length > maxListedExtents) {
         notices.push({
           code: 'unreadable-list-cut',
-          message: `Volume ${volume.map.volume} has ${unreadable.length} unreadable extents (${total(unreadable)} bytes); the first ${maxListedExtents} are listed here, all of them in the records.`,
+          message: `Volume ${volume.volume} has ${unreadable.length} unreadable extents (${total(unreadable)} bytes); the first ${maxListedExtents} are listed here, all of them in the records.`,
         });
       }
       return {
-        volume: volume.map.volume,
-        size: volume.map.size,
-        kept: volume.index.plainBytes,
+        volume: volume.volume,
+        size: volume.size,
+        kept: volume.plainBytes,
         zero: volume.zero,
         stored: volume.stored,
-        groups: volume.index.groupCount,
-        wholeBecause: facts.wholeBecause[volume.map.volume] ?? null,
+        groups: volume.groups,
+        wholeBecause: facts.wholeBecause[volume.volume] ?? null,
         unreadable: unreadable.slice(0, maxListedExtents),
       };
     });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createSet, type LeftOut, type SetHead, type SetTotals, type SetWriter } from '../archive/index.ts';
+import { createSet, type LeftOut, type SetHead, type SetTotals, type SetWriter, type VolumeMap } from '../archive/index.ts';
 import { total } from '../bytes/index.ts';
 import { bufferPool } from '../disk/index.ts';
 import { isCoded } from '../errors/index.ts';
@@ -69,6 +69,7 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
   const writer = await createSet(medium, {
     head,
     layout: found.layout,
+    maps: mapsOf(found),
     level: request.level,
     name: set,
     codec: nativeCodec(),
@@ -100,6 +101,10 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
     await writer.abort();
     throw error;
   }
+}
+
+function* mapsOf({ volumes }: Survey): Generator<VolumeMap, void, undefined> {
+  for (const { map } of volumes) yield map();
 }
 
 /** Moves every volume in turn; gives back what could not be read, by volume. */

@@ -12,7 +12,7 @@ import {
   type Table,
   type Volume,
 } from '../layout/index.ts';
-import type { LeftOut } from '../archive/index.ts';
+import { recordSizes, type LeftOut } from '../archive/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, SourceDisk } from './request.ts';
@@ -185,11 +185,18 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
     described.push({ ...volume, filesystem: filesystem?.facts ?? null });
   }
   const named = nameVolumes(described);
+  const { groupSize } = recordSizes(await request.medium.recordLimit());
   const volumes: SurveyedVolume[] = [];
   for (const [index, volume] of named.entries()) {
     throwIfStopped(request.signal);
     const { device, filesystem } = open[index]!;
-    const mapped = await mapVolume({ id: volume.id, device, filesystem, allSectors: request.allSectors });
+    const mapped = await mapVolume({
+      id: volume.id,
+      device,
+      filesystem,
+      allSectors: request.allSectors,
+      groupSize,
+    });
     if (mapped.wholeBecause !== null && !request.allSectors) {
       tell({
         level: 'warning',

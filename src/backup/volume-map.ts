@@ -3,9 +3,6 @@ import type { LeftOut, VolumeMap } from '../archive/index.ts';
 import type { BlockDevice } from '../disk/index.ts';
 import type { FileSystem } from '../filesystem/index.ts';
 
-/** Plain bytes of a full group: the size at which compression costs least (notes of the measurements in bench/). */
-export const groupSize = 512 * 1024;
-
 export interface MapRequest {
   /** Volume id. */
   readonly id: string;
@@ -13,6 +10,8 @@ export interface MapRequest {
   /** Null where none was recognised. */
   readonly filesystem: FileSystem | null;
   readonly allSectors: boolean;
+  /** Plain bytes of a full group. */
+  readonly groupSize: number;
 }
 
 /** What of a volume goes into the set, and what does not. */
@@ -43,7 +42,12 @@ function unpack(packed: Float64Array): Extent[] {
 }
 
 /** The coarsest grid, at most `wanted` and a power of two of sectors, on which all extents stand. */
-function gridOf(extents: readonly Extent[], wanted: number, { size, sectorSize }: BlockDevice): number {
+function gridOf(
+  extents: readonly Extent[],
+  wanted: number,
+  groupSize: number,
+  { size, sectorSize }: BlockDevice,
+): number {
   const units = wanted / sectorSize;
   let grid = Number.isInteger(Math.log2(units)) && groupSize % wanted === 0 ? wanted : sectorSize;
   const onGrid = ({ start, length }: Extent): boolean =>
@@ -59,14 +63,14 @@ interface Choice {
 }
 
 /** The used map where it may be believed, else the whole volume with the reason. */
-async function choose({ device, filesystem, allSectors }: MapRequest): Promise<Choice> {
+async function choose({ device, filesystem, allSectors, groupSize }: MapRequest): Promise<Choice> {
   const whole = device.size > 0 ? [{ start: 0, length: device.size }] : [];
   const everything = { used: whole, blockSize: device.sectorSize };
   if (allSectors) return { ...everything, wholeBecause: 'All sectors were asked for' };
   if (filesystem === null) return { ...everything, wholeBecause: null };
   const { used, trusted, reason } = await filesystem.usedMap();
   if (!trusted) return { ...everything, wholeBecause: reason ?? 'Its used map may not be believed' };
-  const blockSize = gridOf(used, filesystem.facts.blockSize, device);
+  const blockSize = gridOf(used, filesystem.facts.blockSize, groupSize, device);
   return {
     used: intersect(alignOutward(used, blockSize, device.size), whole),
     blockSize,
@@ -79,7 +83,7 @@ async function choose({ device, filesystem, allSectors }: MapRequest): Promise<C
  * of an image file, the control set first. Reads structures of the file system only.
  */
 export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
-  const { id, device, filesystem } = request;
+  const { id, device, filesystem, groupSize } = request;
   const { used, blockSize, wholeBecause } = await choose(request);
   const present = await device.dataExtents?.();
   const kept = present === undefined ? used : intersect(used, alignOutward(present, blockSize, device.size));

@@ -14,9 +14,9 @@ export interface MediumFaults {
 export function faultyMedium(medium: Medium, faults: MediumFaults): Medium {
   return {
     name: medium.name,
-    recordLimit: medium.recordLimit,
+    recordLimit: () => medium.recordLimit(),
     list: () => medium.list(),
-    create: async (name) => faultySink(await medium.create(name), medium.name, faults),
+    create: async (name, setId) => faultySink(await medium.create(name, setId), medium.name, faults),
     open: (name) => medium.open(name),
     close: () => medium.close(),
   };

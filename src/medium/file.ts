@@ -37,7 +37,7 @@ export function fileMedium(path: string, options: FileMediumOptions = {}): Mediu
 
   return {
     name: path,
-    recordLimit,
+    recordLimit: () => Promise.resolve(recordLimit),
     list: async () => {
       const parts = await findParts(folder);
       const names = new Set(

@@ -12,18 +12,40 @@
  * - Nothing written is a set before `commit` has returned; what an interrupted backup leaves is
  *   listed with `complete: false` and never mistaken for a set.
  * - `commit` has made everything durable when it returns.
+ * - The record that closes a part may find no room: `'end-of-medium'` again, and the part does without it,
+ *   where the next part's label tells the same.
  * - Errors of the place itself are `medium-failed`, `medium-full`, `medium-not-found`, `part-missing`.
  */
 export interface Medium {
   /** For messages, never with a secret in it. */
   readonly name: string;
-  /** The largest record it takes, bytes. */
-  readonly recordLimit: number;
+  /** Present where a writer that pauses costs dearly: records are then gathered in a buffer first. */
+  readonly buffering?: Buffering;
+  /** The largest record it takes, bytes; a drive is asked, with the cartridge that is to be written. */
+  recordLimit(): Promise<number>;
   list(): Promise<SetOnMedium[]>;
-  /** Begins a set. `name` is unique on the medium, made of `[A-Za-z0-9._-]`. */
-  create(name: string): Promise<RecordSink>;
+  /** Begins a set. `name` is unique on the medium, made of `[A-Za-z0-9._-]`; `setId` is its UUID. */
+  create(name: string, setId: string): Promise<RecordSink>;
   open(name: string): Promise<RecordSource>;
+  /** What moving the medium has cost so far; absent where nothing moves. */
+  movements?(): MediumMovements;
   close(): Promise<void>;
+}
+
+/** How records are gathered for a medium that has to be fed without a pause. */
+export interface Buffering {
+  /** Bytes of the buffer. */
+  readonly bytes: number;
+  /** Share of it, 0 to 1, that is full before writing begins, and begins again after the buffer ran empty. */
+  readonly start: number;
+}
+
+/** What a medium that moves has done. */
+export interface MediumMovements {
+  /** Cartridges that were made ready. */
+  readonly loads: number;
+  /** Times the tape was sent to another place within a part of a set, instead of reading or writing on. */
+  readonly repositionings: number;
 }
 
 /** Bytes of the record that closes a part: the last of every part, so that it is found from the end. */
@@ -39,12 +61,14 @@ export interface SetOnMedium {
   readonly name: string;
   /** True when it was committed, every part is there and the last one is closed. */
   readonly complete: boolean;
+  /** True where the parts that can be seen are whole and the rest lies on cartridges that cannot. */
+  readonly continues?: boolean;
   readonly parts: number;
   /** Bytes it takes on the medium. */
   readonly bytes: number;
 }
 
-/** Where a record lies: its part, counted from 0, and the byte offset in it (0 on tape). */
+/** Where a record lies: its part, counted from 0, and the byte offset in it; on tape the bytes of the blocks before it. */
 export interface RecordPlace {
   readonly part: number;
   readonly offset: number;
@@ -80,6 +104,12 @@ export interface RecordSource {
   next(): Promise<Buffer | null>;
   /** Goes to a place; the next `next()` reads there. */
   seek(place: RecordPlace): Promise<void>;
+  /**
+   * The numbered record `ordinal`, from whatever part holds it; null where the set ends before it. Present on
+   * media that find records by their ordinal and are read from the front: going to `last()` costs a journey.
+   * Where a block cannot be read, `record-damaged`.
+   */
+  record?(ordinal: number): Promise<Buffer | null>;
   /** The record that closes the last part, from which a reader finds everything else; null where there is none. */
   last(): Promise<Buffer | null>;
   close(): Promise<void>;

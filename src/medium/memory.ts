@@ -17,6 +17,7 @@ export interface MemoryMedium extends Medium {
 export function memoryMedium(options: { readonly partSize?: number } = {}): MemoryMedium {
   const sets = new Map<string, { parts: Buffer[]; committed: boolean }>();
   const limit = options.partSize ?? Number.MAX_SAFE_INTEGER;
+  const recordLimit = recordLimitFor(limit);
 
   const source = (name: string): RecordSource => {
     const set = sets.get(name);
@@ -38,7 +39,7 @@ export function memoryMedium(options: { readonly partSize?: number } = {}): Memo
 
   return {
     name: 'memory',
-    recordLimit: recordLimitFor(limit),
+    recordLimit: () => Promise.resolve(recordLimit),
     list: async () =>
       Promise.all(
         [...sets].map(async ([name, { parts, committed }]): Promise<SetOnMedium> => ({

@@ -221,10 +221,11 @@ export class TapeDrive {
     const confirmed = told !== null && told === this.#logical;
     const facts = { ...failure.facts, position: this.#position, confirmed };
     if (!confirmed) this.#position = null;
+    const { hint, cause } = failure;
     return new RemetalError(failure.code, failure.message, {
-      hint: failure.hint,
+      ...(hint === undefined ? {} : { hint }),
       facts,
-      cause: failure.cause,
+      cause,
     });
   }
 

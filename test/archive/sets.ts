@@ -111,6 +111,7 @@ export async function writeSet(
   const writer = await createSet(medium, {
     head: options.head ?? testHead(),
     layout: testLayout(...volumes.map(({ map }) => map.volume)),
+    maps: volumes.map(({ map }) => map),
     level: options.level ?? 1,
     name: options.name ?? 'set',
   });

@@ -28,6 +28,7 @@ test('a believed map leaves out what is free and puts the control set first', as
     { start: 5 * MiB - 4096, length: 8192 },
   ];
   const { map, leftOut, wholeBecause } = await mapVolume({
+    groupSize: 512 * 1024,
     id: 'disk1.part1',
     device,
     filesystem: filesystem(believed(used), control),
@@ -56,6 +57,7 @@ test('a map that is not believed leaves nothing out, and says why', async (t) =>
   await device.write(Buffer.alloc(8 * MiB, 1), 0);
   const doubted = { used: [{ start: 0, length: 8 * MiB }], trusted: false, reason: 'An unknown feature bit' };
   const { map, leftOut, wholeBecause } = await mapVolume({
+    groupSize: 512 * 1024,
     id: 'v',
     device,
     filesystem: filesystem(doubted, [{ start: 0, length: 4096 }]),
@@ -71,6 +73,7 @@ test('all sectors on demand, whatever the map says', async (t) => {
   const device = memoryDisk(8 * MiB);
   await device.write(Buffer.alloc(8 * MiB, 1), 0);
   const { map, wholeBecause } = await mapVolume({
+    groupSize: 512 * 1024,
     id: 'v',
     device,
     filesystem: filesystem(believed([{ start: 0, length: 4096 }])),
@@ -84,6 +87,7 @@ test('holes of an image are known zeros: in no group, yet not free', async (t) =
   const device = memoryDisk(8 * MiB);
   await device.write(Buffer.alloc(65536, 1), 4 * MiB);
   const { map, leftOut, wholeBecause } = await mapVolume({
+    groupSize: 512 * 1024,
     id: 'v',
     device,
     filesystem: null,
@@ -105,7 +109,7 @@ test('the contents of a swap area are left out as such', async (t) => {
   const device = memoryDisk(8 * MiB);
   await device.write(Buffer.alloc(4096, 1), 0);
   const swap = filesystem(believed([{ start: 0, length: 4096 }]), [], 'swap');
-  const { map, leftOut } = await mapVolume({ id: 'v', device, filesystem: swap, allSectors: false });
+  const { map, leftOut } = await mapVolume({ groupSize: 512 * 1024, id: 'v', device, filesystem: swap, allSectors: false });
   t.deepEqual(map().data, [{ start: 0, length: 4096 }]);
   t.deepEqual(
     leftOut.map(({ bytes, reason }) => [bytes, reason]),
@@ -118,7 +122,7 @@ test('a used map off its own grid is put on a finer one that sectors fit', async
   await device.write(Buffer.alloc(8 * MiB, 1), 0);
   const used = [{ start: 1536, length: 4096 }];
   const fat = filesystem(believed(used), [], 'fat16', 4096);
-  const { map } = await mapVolume({ id: 'v', device, filesystem: fat, allSectors: false });
+  const { map } = await mapVolume({ groupSize: 512 * 1024, id: 'v', device, filesystem: fat, allSectors: false });
   t.is(map().blockSize, 512);
   t.deepEqual(map().data, used);
 });
@@ -128,6 +132,7 @@ test('a used map that reaches past the volume is cut', async (t) => {
   await device.write(Buffer.alloc(8 * MiB, 1), 0);
   const used = [{ start: 8 * MiB - 4096, length: 10 * MiB }];
   const { map } = await mapVolume({
+    groupSize: 512 * 1024,
     id: 'v',
     device,
     filesystem: filesystem(believed(used)),

@@ -18,6 +18,9 @@ export interface MediumMaker {
   (partSize: number | null): Promise<MediumUnderTest>;
 }
 
+/** Every set of the suite has this id; they are told apart by their names. */
+export const setId = '00000000-0000-4000-8000-000000000001';
+
 /** A tar member with an extended header, as a record is: `length` bytes of content. */
 export function member(name: string, length: number, fill = 'x', comment = 'record'): Buffer {
   const rest = ` comment=${comment}\n`;
@@ -56,7 +59,7 @@ export function contract(name: string, make: MediumMaker): void {
       member('d', 3000, 'y'),
       closing(),
     ];
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     for (const record of records)
       t.not(await sink.append([record.subarray(0, 700), record.subarray(700)]), 'end-of-medium');
     await sink.commit();
@@ -70,7 +73,7 @@ export function contract(name: string, make: MediumMaker): void {
   });
 
   each('goes to any place that append gave', async (t, medium) => {
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     const places: { place: RecordPlace; record: Buffer }[] = [];
     for (let i = 0; i < 40; i++) {
       const record = member(`r${i}`, i * 7001, String.fromCharCode(97 + (i % 26)));
@@ -90,7 +93,7 @@ export function contract(name: string, make: MediumMaker): void {
   });
 
   each('keeps what it was given even when the caller uses the buffer again', async (t, medium) => {
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     const record = member('a', 100_000, 'x');
     const expected = Buffer.from(record);
     await sink.append([record]);
@@ -104,7 +107,7 @@ export function contract(name: string, make: MediumMaker): void {
 
   each('lists a set as complete only after commit', async (t, medium) => {
     t.deepEqual(await medium.list().catch(() => []), []);
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     await sink.append([member('a', 1000)]);
     await sink.append([closing()]);
     t.false((await medium.list()).some(({ complete }) => complete));
@@ -115,13 +118,13 @@ export function contract(name: string, make: MediumMaker): void {
   });
 
   each('never lists an aborted set as complete, and lets its name be used again', async (t, medium) => {
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     await sink.append([member('a', 1000)]);
     await sink.append([closing()]);
     await sink.abort();
     await sink.abort();
     t.false((await medium.list()).some(({ complete }) => complete));
-    const again = await medium.create('set');
+    const again = await medium.create('set', setId);
     await again.append([closing()]);
     await again.commit();
     t.deepEqual(
@@ -135,7 +138,7 @@ export function contract(name: string, make: MediumMaker): void {
       ['open', member('a', 1000)],
       ['goes-on', closing('.more.json')],
     ] as const) {
-      const sink = await medium.create(set);
+      const sink = await medium.create(set, setId);
       await sink.append([last]);
       await sink.commit();
     }
@@ -143,12 +146,12 @@ export function contract(name: string, make: MediumMaker): void {
   });
 
   each('refuses names that are taken, not allowed or not there', async (t, medium) => {
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     await sink.append([closing()]);
     await sink.commit();
-    await t.throwsAsync(medium.create('set'), { code: 'set-exists' });
+    await t.throwsAsync(medium.create('set', setId), { code: 'set-exists' });
     for (const bad of ['', '.hidden', 'a/b', '../up', 'x'.repeat(65), 'web1.part0002']) {
-      await t.throwsAsync(medium.create(bad), { code: 'usage' });
+      await t.throwsAsync(medium.create(bad, setId), { code: 'usage' });
     }
     await t.throwsAsync(medium.open('nothing'), { code: 'no-such-set' });
   });
@@ -156,7 +159,7 @@ export function contract(name: string, make: MediumMaker): void {
   test(`${name}: the end of a part is a value, and leaves room for what closes it`, async (t) => {
     const { medium, remove } = await make(128 * 1024);
     t.teardown(remove);
-    const sink = await medium.create('set');
+    const sink = await medium.create('set', setId);
     const written: { place: RecordPlace; record: Buffer }[] = [];
     for (let i = 0; i < 30; i++) {
       const record = member(`r${i}`, 20_000, String.fromCharCode(97 + (i % 26)));

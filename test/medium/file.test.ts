@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { fileMedium, openMedium } from '../../src/medium/index.ts';
-import { closing, contract, member } from '../contract/medium.ts';
+import { closing, contract, member, setId } from '../contract/medium.ts';
 import { temporary } from '../helpers/temporary.ts';
 
 contract('file', async (partSize) => {
@@ -17,7 +17,7 @@ contract('file', async (partSize) => {
 test('files are partial until the set is committed, and end as every tar ends', async (t) => {
   const folder = join(temporary(t), 'web1');
   const medium = fileMedium(folder, { partSize: 64 * 1024 });
-  const sink = await medium.create('set');
+  const sink = await medium.create('set', setId);
   const records = [member('a', 30_000), member('b', 30_000)];
   await sink.append([records[0]!]);
   t.is(await sink.append([records[1]!]), 'end-of-medium');
@@ -34,7 +34,7 @@ test('files are partial until the set is committed, and end as every tar ends', 
 
 async function written(folder: string, partSize?: number): Promise<void> {
   const medium = fileMedium(folder, partSize === undefined ? {} : { partSize });
-  const sink = await medium.create('set');
+  const sink = await medium.create('set', setId);
   for (let i = 0; i < 5; i++) {
     if ((await sink.append([member('a', 30_000)])) !== 'end-of-medium') continue;
     await sink.append([closing('.more.json')]);
