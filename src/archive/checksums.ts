@@ -44,11 +44,7 @@ async function pieceAt(
   if (place === undefined) throw broken(piece);
   const record = await records.at(place, { ordinal: place.ordinal, kinds: ['checksums'] });
   const bytes = await plainOf(record);
-  if (
-    record.header.index !== firstEntry ||
-    bytes === null ||
-    bytes.length % checksumLength !== 0
-  ) {
+  if (record.header.index !== firstEntry || bytes === null || bytes.length % checksumLength !== 0) {
     throw broken(piece);
   }
   return bytes;

@@ -50,7 +50,11 @@ export const contentsSchema = z.object({
   ),
   checksums: z.array(placeSchema),
   /** Entries of every record of the table of checksums but the last. */
-  checksumEntries: z.number().int().positive().default(tablePieceLength / checksumLength),
+  checksumEntries: z
+    .number()
+    .int()
+    .positive()
+    .default(tablePieceLength / checksumLength),
   exceptions: z.array(placeSchema),
   totals: z.array(placeSchema),
   index: z.array(placeSchema),

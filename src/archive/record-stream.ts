@@ -141,7 +141,10 @@ export class RecordStream {
   }
 
   /** Appends the next numbered record; gives its ordinal and its bytes on the medium. */
-  async append(fields: RecordFields, payload: Uint8Array): Promise<{ readonly ordinal: number; readonly length: number }> {
+  async append(
+    fields: RecordFields,
+    payload: Uint8Array,
+  ): Promise<{ readonly ordinal: number; readonly length: number }> {
     const ordinal = this.#ordinal;
     const pieces = this.#encode(ordinal, fields, payload);
     const length = lengthOf(pieces);

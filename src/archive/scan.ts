@@ -147,7 +147,16 @@ export async function scanSet(source: RecordSource, setId: Buffer | null, setIdT
     } else lists.get(kind)?.push({ ordinal, ...place });
   }
   const checksumEntries = tableEntries ?? tablePieceLength / checksumLength;
-  const found = { head, layout, checksums, checksumEntries, exceptions, totals, index, volumes: [...volumes.values()] };
+  const found = {
+    head,
+    layout,
+    checksums,
+    checksumEntries,
+    exceptions,
+    totals,
+    index,
+    volumes: [...volumes.values()],
+  };
   const contents: Contents = { format: 1, setId: setIdText, ...found };
   return { contents, labels, places, nextOrdinal, problems: problems.items };
 }

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { createSet, type LeftOut, type SetHead, type SetTotals, type SetWriter, type VolumeMap } from '../archive/index.ts';
+import {
+  createSet,
+  type LeftOut,
+  type SetHead,
+  type SetTotals,
+  type SetWriter,
+  type VolumeMap,
+} from '../archive/index.ts';
 import { total } from '../bytes/index.ts';
 import { bufferPool } from '../disk/index.ts';
 import { isCoded } from '../errors/index.ts';

@@ -109,7 +109,13 @@ test('the contents of a swap area are left out as such', async (t) => {
   const device = memoryDisk(8 * MiB);
   await device.write(Buffer.alloc(4096, 1), 0);
   const swap = filesystem(believed([{ start: 0, length: 4096 }]), [], 'swap');
-  const { map, leftOut } = await mapVolume({ groupSize: 512 * 1024, id: 'v', device, filesystem: swap, allSectors: false });
+  const { map, leftOut } = await mapVolume({
+    groupSize: 512 * 1024,
+    id: 'v',
+    device,
+    filesystem: swap,
+    allSectors: false,
+  });
   t.deepEqual(map().data, [{ start: 0, length: 4096 }]);
   t.deepEqual(
     leftOut.map(({ bytes, reason }) => [bytes, reason]),
@@ -122,7 +128,13 @@ test('a used map off its own grid is put on a finer one that sectors fit', async
   await device.write(Buffer.alloc(8 * MiB, 1), 0);
   const used = [{ start: 1536, length: 4096 }];
   const fat = filesystem(believed(used), [], 'fat16', 4096);
-  const { map } = await mapVolume({ groupSize: 512 * 1024, id: 'v', device, filesystem: fat, allSectors: false });
+  const { map } = await mapVolume({
+    groupSize: 512 * 1024,
+    id: 'v',
+    device,
+    filesystem: fat,
+    allSectors: false,
+  });
   t.is(map().blockSize, 512);
   t.deepEqual(map().data, used);
 });

@@ -34,7 +34,13 @@ test('an interrupted backup is refused by name, and can be salvaged', async (t) 
   const medium = fileMedium(folder);
   const volume = testVolume('disk1.whole', 7, 8);
   const layout = testLayout('disk1.whole');
-  const writer = await createSet(medium, { head: testHead(), layout, maps: [volume.map], level: 1, name: 'set' });
+  const writer = await createSet(medium, {
+    head: testHead(),
+    layout,
+    maps: [volume.map],
+    level: 1,
+    name: 'set',
+  });
   const index = new GroupIndex(volume.map);
   await writer.beginVolume(volume.map);
   for (let i = 0; i < 4; i++) await writer.group(groupBytes(volume, index, i));
