@@ -409,7 +409,7 @@ export class TapeDrive {
     const device = this.#device ?? (await this.#opened('look'));
     try {
       const answer = await device.command(readTapeAlerts).catch(() => null);
-      return answer === null || answer.status !== 0 ? [] : decodeTapeAlerts(answer.data);
+      return answer === null ? [] : decodeTapeAlerts(answer);
     } finally {
       if (device !== this.#device) await device.close();
     }
