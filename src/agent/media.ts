@@ -18,7 +18,7 @@ export interface FoundSet {
   readonly path: string;
   readonly on: HostFileSystem;
   readonly head: SetHead;
-  readonly bytes: number;
+  readonly bytes: number | null;
 }
 
 /** What a look at the machine's media brought up. */

@@ -125,7 +125,7 @@ async function askSet({ console }: AgentWorld, survey: Survey, sure: boolean): P
     { id: 'set', message: 'Which backup set?' },
     newestFirst.map((found) => ({
       value: found,
-      label: `${found.head.name}, made ${found.head.createdAt}, ${formatBytes(found.bytes)}, on ${found.on.label ?? found.on.device}${found.head.note === '' ? '' : ` (${found.head.note})`}`,
+      label: `${found.head.name}, made ${found.head.createdAt}, ${found.bytes === null ? '' : `${formatBytes(found.bytes)}, `}on ${found.on.label ?? found.on.device}${found.head.note === '' ? '' : ` (${found.head.note})`}`,
     })),
   );
 }

@@ -18,10 +18,18 @@ export async function* readChecksums(
   volumes: readonly VolumePlace[],
   volume: VolumePlace,
 ): AsyncGenerator<GroupChecksum, void, undefined> {
-  const { checksums, checksumEntries } = await records.contents();
+  const { sums } = records;
+  const { groupCount } = new GroupIndex(volume.map);
+  if (sums?.hasAll(volume.firstOrdinal, groupCount) === true) {
+    for (let index = 0; index < groupCount; index++) {
+      yield { index, digest: sums.get(volume.firstOrdinal + index) };
+    }
+    return;
+  }
+  const { checksums, checksumEntries } = await records.allContents();
   const before = volumes.slice(0, volumes.indexOf(volume));
   const first = before.reduce((sum, { map }) => sum + new GroupIndex(map).groupCount, 0);
-  const end = first + new GroupIndex(volume.map).groupCount;
+  const end = first + groupCount;
   for (let entry = first; entry < end;) {
     const piece = Math.floor(entry / checksumEntries);
     const bytes = await pieceAt(records, checksums[piece], piece, piece * checksumEntries);

@@ -38,6 +38,11 @@ export async function* readGroups(
       const extents = index.groupExtents(i);
       const record = await fetch(records, volume, index, i, extents);
       const group = decode(record, i, extents, options.codec);
+      const { sums } = records;
+      if (sums !== null) {
+        const ordinal = volume.firstOrdinal + i;
+        sums.met(ordinal, record instanceof RemetalError ? null : record.header.sum);
+      }
       // Whoever takes it in its turn meets the failure; until then nobody is missing it.
       group.catch(() => {});
       const length = index.groupLength(i);
@@ -88,22 +93,16 @@ async function fetch(
   const ordinal = volume.firstOrdinal + i;
   const kinds = [index.isControl(i) ? 'control' : 'data'] as const;
   const facts = { volume: volume.map.volume, group: i, ordinal };
-  const read = async (wantedOrdinal: number): Promise<StoredRecord> => {
-    const place = (await records.places()).get(wantedOrdinal);
-    if (place === null)
-      throw new RemetalError('record-missing', `Record ${wantedOrdinal} is missing.`, { facts });
-    return records.at(place, { ordinal: wantedOrdinal, kinds });
-  };
   try {
     let record: StoredRecord;
     try {
-      record = await read(ordinal);
+      record = await records.numbered(ordinal, kinds);
     } catch (error) {
-      if (!isDamage(error) || records.scanned) throw error;
+      if (!isDamage(error) || records.scanned || records.byOrdinal) throw error;
       // Another record in this place means that records were moved; damage alone moves nothing.
       if (error.code !== 'record-misplaced' && (await standsAlone(records, ordinal))) throw error;
       await records.scan();
-      record = await read(ordinal);
+      record = await records.numbered(ordinal, kinds);
     }
     const { header } = record;
     if (header.volume === volume.number && header.index === i && sameExtents(header.extents, extents))

@@ -125,8 +125,44 @@ function partMissing(name: string, part: number): RemetalError {
   });
 }
 
-/** Opens a set by its end record; with `salvage` by scanning where that fails. */
+/**
+ * Opens a set: from its front where the medium is a tape, else by its end record; with `salvage` by scanning
+ * where that fails.
+ */
 export async function openRecords(source: RecordSource, name: string, salvage: boolean): Promise<OpenedSet> {
+  if (source.record === undefined) return await openFromEnd(source, name, salvage);
+  if (!source.committed && !salvage) throw unfinished(name);
+  try {
+    return await openFromFront(source, name);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const opened = await openFromEnd(source, name, salvage);
+    opened.records.problems.push(error);
+    return opened;
+  }
+}
+
+async function openFromFront(source: RecordSource, name: string): Promise<OpenedSet> {
+  const label = await attempt(async () => {
+    await source.seek({ part: 0, offset: 0 });
+    return source.next();
+  });
+  if (!isRecord(label)) {
+    throw (
+      label ??
+      new RemetalError('not-a-set', `What is called ${name} is not a backup set.`, { facts: { name } })
+    );
+  }
+  const records = new SetSource(source, label.header.setId);
+  await records.readFront();
+  try {
+    return await describe(records, null, false);
+  } finally {
+    records.forgetFront();
+  }
+}
+
+async function openFromEnd(source: RecordSource, name: string, salvage: boolean): Promise<OpenedSet> {
   const ends = await lookAtEnds(source, name);
   let end: End | null = null;
   let reason: unknown = null;
@@ -173,7 +209,8 @@ async function describe(records: SetSource, end: End | null, salvage: boolean): 
     async (place) => decodeDocument(await records.plainAt(place, 'layout'), layoutSchema, 'layout record'),
   );
   const volumes = await readVolumes(records, layout, end, salvage);
-  const totals = await readTotals(records, end);
+  // From the front they are not known yet, and looking for them would be a journey to the end and back.
+  const totals = end === null && records.byOrdinal ? null : await readTotals(records, end);
   return { records, head, layout, volumes, totals, digest: end?.digest ?? null };
 }
 

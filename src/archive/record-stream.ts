@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { formatBytes, tarBlock } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { closingRecordSize, type Buffering, type RecordSink } from '../medium/medium.ts';
-import { RecordRing, type RingReport } from '../medium/ring.ts';
+import { RecordRing } from '../medium/ring.ts';
+import type { BufferReport } from '../progress/index.ts';
 import { encodeDocument, setIdBytes, type Place } from './documents.ts';
 import type { RecordHeader } from './header.ts';
 import { encodeRecord, sumOf } from './record.ts';
@@ -69,7 +70,7 @@ export class RecordStream {
   }
 
   /** Null where there is no buffer. */
-  get buffer(): RingReport | null {
+  get buffer(): BufferReport | null {
     return this.#ring?.report ?? null;
   }
 

@@ -1,10 +1,11 @@
 import { isCoded, RemetalError } from '../errors/index.ts';
 import { tarBlock } from '../bytes/index.ts';
 import type { RecordPlace, RecordSource } from '../medium/medium.ts';
-import type { Contents, Place } from './documents.ts';
+import type { Contents } from './documents.ts';
+import { FoundContents } from './found-contents.ts';
 import { ProblemList } from './problem-list.ts';
 import { decodeRecord, type StoredRecord } from './record.ts';
-import { checksumLength, tablePieceLength, unnumberedKinds, type Kind } from './structures.ts';
+import { unnumberedKinds } from './structures.ts';
 import { PlaceIndex } from './tables.ts';
 
 /** What a pass over all parts met at one place. */
@@ -104,63 +105,22 @@ export interface Scan {
   readonly problems: readonly RemetalError[];
 }
 
-type MutableVolume = {
-  -readonly [Key in keyof Contents['volumes'][number]]: Contents['volumes'][number][Key];
-};
-
 /** Finds the records of a set by reading all of it. */
 export async function scanSet(source: RecordSource, setId: Buffer | null, setIdText: string): Promise<Scan> {
   const places = new PlaceIndex(source.bytes);
   const problems = new ProblemList();
   const labels: RecordPlace[] = [];
-  const volumes = new Map<number, MutableVolume>();
-  const head: Place[] = [];
-  const layout: Place[] = [];
-  const checksums: Place[] = [];
-  const exceptions: Place[] = [];
-  const totals: Place[] = [];
-  const index: Place[] = [];
-  const lists = new Map<Kind, Place[]>([
-    ['head', head],
-    ['layout', layout],
-    ['checksums', checksums],
-    ['exceptions', exceptions],
-    ['totals', totals],
-    ['index', index],
-  ]);
+  const contents = new FoundContents();
   let nextOrdinal = 0;
-  let tableEntries: number | null = null;
   for await (const { place, record, problem } of walk(source, setId)) {
     if (problem !== null) problems.push(problem);
     if (record === null) continue;
-    const { kind, ordinal, volume: number, copy, index: first } = record.header;
-    if (kind === 'checksums' && first > 0) tableEntries = Math.min(tableEntries ?? first, first);
+    const { kind, ordinal } = record.header;
     if (kind === 'label') labels.push(place);
     if (unnumberedKinds.has(kind) || places.get(ordinal) !== null) continue;
     places.set(ordinal, place);
     nextOrdinal = Math.max(nextOrdinal, ordinal + 1);
-    if (number !== null) {
-      const volume = volumes.get(number) ?? newVolume(number);
-      volumes.set(number, volume);
-      if (kind === 'map') (copy ? volume.copies : volume.maps).push({ ordinal, ...place });
-      else volume.firstOrdinal = ordinal - record.header.index;
-    } else lists.get(kind)?.push({ ordinal, ...place });
+    contents.met(record.header, place);
   }
-  const checksumEntries = tableEntries ?? tablePieceLength / checksumLength;
-  const found = {
-    head,
-    layout,
-    checksums,
-    checksumEntries,
-    exceptions,
-    totals,
-    index,
-    volumes: [...volumes.values()],
-  };
-  const contents: Contents = { format: 1, setId: setIdText, ...found };
-  return { contents, labels, places, nextOrdinal, problems: problems.items };
-}
-
-function newVolume(number: number): MutableVolume {
-  return { volume: '', number, maps: [], copies: [], firstOrdinal: 0, groups: 0 };
+  return { contents: contents.contents(setIdText), labels, places, nextOrdinal, problems: problems.items };
 }

@@ -1,8 +1,11 @@
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { RecordPlace, RecordSource } from '../medium/medium.ts';
+import { FoundContents } from './found-contents.ts';
+import { MetSums } from './met-sums.ts';
 import {
   contentsSchema,
   decodeDocument,
+  endSchema,
   setIdText,
   type Contents,
   type End,
@@ -14,6 +17,8 @@ import { ProblemList } from './problem-list.ts';
 import { scanSet, type Scan } from './scan.ts';
 import type { Kind } from './structures.ts';
 import { PlaceIndex } from './tables.ts';
+
+const frontKinds: ReadonlySet<Kind> = new Set(['head', 'layout', 'map']);
 
 /** What must hold of a record for it to be the one that was looked for. */
 export interface Wanted {
@@ -32,10 +37,21 @@ export class SetSource {
   #scan: Scan | null = null;
   /** Where the medium stands: the end of the record read last. */
   #at: RecordPlace | null = null;
+  /** The records that describe the set, kept while it is opened from the front; and always the one read last. */
+  #front: Map<number, StoredRecord> | null = null;
+  #latest: StoredRecord | null = null;
+  /** Checksums of the groups that were read, where the table of the set lies a journey away. */
+  readonly sums: MetSums | null;
 
   constructor(source: RecordSource, setId: Buffer) {
     this.#source = source;
     this.setId = setId;
+    this.sums = source.record === undefined ? null : new MetSums();
+  }
+
+  /** True where the medium finds records by their ordinals, and going back and forth costs dearly. */
+  get byOrdinal(): boolean {
+    return this.#source.record !== undefined;
   }
 
   get bytes(): number {
@@ -54,6 +70,11 @@ export class SetSource {
   async at(place: RecordPlace, wanted: Wanted): Promise<StoredRecord> {
     const facts = { ordinal: wanted.ordinal, part: place.part + 1, offset: place.offset };
     try {
+      if (this.#source.record !== undefined && wanted.ordinal !== null) {
+        const record = await this.#recordOf(wanted.ordinal);
+        this.#check(record.header, wanted);
+        return record;
+      }
       if (this.#at?.part !== place.part || this.#at.offset !== place.offset) await this.#source.seek(place);
       this.#at = null;
       const member = await this.#source.next();
@@ -70,6 +91,49 @@ export class SetSource {
         cause: error,
       });
     }
+  }
+
+  async #recordOf(ordinal: number): Promise<StoredRecord> {
+    const known = this.#latest?.header.ordinal === ordinal ? this.#latest : this.#front?.get(ordinal);
+    if (known !== undefined) return known;
+    this.#at = null;
+    const member = await this.#source.record!(ordinal);
+    if (member === null) throw new RemetalError('record-missing', `The set ends before record ${ordinal}.`);
+    const record = decodeRecord(member);
+    this.#latest = record;
+    return record;
+  }
+
+  /** A numbered record, wherever it lies; by the index of the set where the medium does not find it by itself. */
+  async numbered(ordinal: number, kinds: readonly Kind[]): Promise<StoredRecord> {
+    if (this.byOrdinal) return this.at({ part: 0, offset: 0 }, { ordinal, kinds });
+    const place = (await this.places()).get(ordinal);
+    if (place === null) throw new RemetalError('record-missing', `Record ${ordinal} is missing.`);
+    return this.at(place, { ordinal, kinds });
+  }
+
+  /**
+   * Reads the records that describe the set from its front: head, layout, block maps, one after the other.
+   * What stands behind the data is left unread.
+   */
+  async readFront(): Promise<void> {
+    const front = new Map<number, StoredRecord>();
+    const contents = new FoundContents();
+    for (let ordinal = 0; ; ordinal++) {
+      const record = await this.#recordOf(ordinal);
+      const { kind } = record.header;
+      if (!frontKinds.has(kind)) break;
+      this.#check(record.header, { ordinal, kinds: [kind] });
+      contents.met(record.header, { part: 0, offset: 0 });
+      front.set(ordinal, record);
+    }
+    this.#front = front;
+    this.#contents = contents.contents(setIdText(this.setId));
+  }
+
+  /** Lets go of what `readFront` kept. */
+  forgetFront(): void {
+    this.#front = null;
   }
 
   #check(header: RecordHeader, wanted: Wanted): void {
@@ -92,6 +156,21 @@ export class SetSource {
   async follow(end: End): Promise<void> {
     const bytes = await this.plainAt(end.contents, 'contents');
     this.#contents = decodeDocument(bytes, contentsSchema, 'contents record');
+  }
+
+  /** The contents with what stands behind the data, where `readFront` has left that unread. */
+  async allContents(): Promise<Contents> {
+    if (this.#contents?.index.length === 0 && !this.scanned) {
+      const member = await this.#source.last();
+      const record = member === null ? null : decodeRecord(member);
+      if (record?.header.kind !== 'end') {
+        throw new RemetalError('record-missing', 'The record that closes the set is not there.');
+      }
+      this.#check(record.header, { ordinal: null, kinds: ['end'] });
+      const plain = (await plainOf(record)) ?? Buffer.alloc(0);
+      await this.follow(decodeDocument(plain, endSchema, 'end record'));
+    }
+    return this.contents();
   }
 
   /** Reads the whole set once to find what it holds. */

@@ -3,12 +3,13 @@ import type { Medium, RecordPlace, RecordSource } from '../medium/medium.ts';
 import type { Reporter } from '../progress/index.ts';
 import { SetAudit } from './audit.ts';
 import { nodeCodec, type Codec } from './codec.ts';
-import type { End } from './documents.ts';
+import { decodeDocument, endSchema, type End } from './documents.ts';
 import { endOf, lookAtEnds, openRecords, setIdOf } from './open.ts';
 import { ProblemList } from './problem-list.ts';
 import { unpack, type StoredRecord, type Unpacked } from './record.ts';
 import { walk, type Found } from './scan.ts';
 import { RecordSequence } from './sequence.ts';
+import { GroupIndex } from './map.ts';
 import { isDamage } from './set-source.ts';
 import { unnumberedKinds } from './structures.ts';
 
@@ -39,6 +40,7 @@ const maxAhead = 8;
 export async function verifySet(medium: Medium, name: string, options: VerifyOptions): Promise<VerifyReport> {
   const source = await medium.open(name);
   try {
+    if (source.record !== undefined) return await verifyFromFront(source, name, options);
     const problems = new ProblemList();
     const ends = await lookAtEnds(source, name);
     const end = await endOf(source, name, ends).catch((error: unknown): null => {
@@ -56,13 +58,33 @@ export async function verifySet(medium: Medium, name: string, options: VerifyOpt
   }
 }
 
-/** Plain bytes the totals name, for the progress; 0 where they cannot be read. */
+/** A medium that is read from the front is passed over once; its end is met at the end. */
+async function verifyFromFront(
+  source: RecordSource,
+  name: string,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const pass = new VerifyPass(source.bytes, options, await plainTotal(source, name));
+  await pass.run(source, null);
+  const problems = new ProblemList();
+  const { end } = pass;
+  if (end === null) {
+    problems.push(
+      new RemetalError('set-truncated', `Set ${name} ends before its last record.`, { facts: { name } }),
+    );
+  }
+  problems.push(...pass.conclude(end));
+  return { records: pass.records, bytes: pass.bytes, problems: distinct(problems.items) };
+}
+
+/** Plain bytes the set holds, for the progress; 0 where that cannot be read. */
 async function plainTotal(source: RecordSource, name: string): Promise<number> {
   try {
-    const { totals } = await openRecords(source, name, false);
-    return totals?.volumes.reduce((sum, volume) => sum + volume.kept, 0) ?? 0;
+    const { totals, volumes } = await openRecords(source, name, false);
+    if (totals !== null) return totals.volumes.reduce((sum, volume) => sum + volume.kept, 0);
+    return volumes.reduce((sum, { map }) => sum + new GroupIndex(map).plainBytes, 0);
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isDamage(error) && !isCoded(error, 'set-incomplete')) throw error;
     return 0;
   }
 }
@@ -86,6 +108,8 @@ interface Checked {
 
 class VerifyPass {
   records = 0;
+  /** The end record, where it was met. */
+  end: End | null = null;
   bytes = 0;
   readonly #problems = new ProblemList();
   readonly #sequence: RecordSequence;
@@ -126,6 +150,7 @@ class VerifyPass {
       return;
     }
     this.records++;
+    if (kind === 'end') this.end = endIn(result?.plain ?? null);
     if (kind === 'control' || kind === 'data') {
       this.bytes += plainLength;
       const doneBytes = this.bytes;
@@ -146,6 +171,16 @@ class VerifyPass {
     if (this.#problems.count > 0 || end === null) return this.#problems.items;
     this.#audit.conclude();
     return this.#audit.problems;
+  }
+}
+
+/** The end record; null where its text is damaged, which the audit tells. */
+function endIn(plain: Buffer | null): End | null {
+  try {
+    return decodeDocument(plain ?? Buffer.alloc(0), endSchema, 'end record');
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return null;
   }
 }
 

@@ -2,7 +2,7 @@ import { normalize, total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Medium } from '../medium/medium.ts';
-import type { RingReport } from '../medium/ring.ts';
+import type { BufferReport } from '../progress/index.ts';
 import { nodeCodec, type Codec } from './codec.ts';
 import type { Contents, Place } from './documents.ts';
 import { GroupPipeline } from './group-pipeline.ts';
@@ -50,7 +50,7 @@ export interface SetWriter {
   /** Bytes given to the medium so far. */
   readonly storedBytes: number;
   /** How full the buffer before the medium is; null where there is none. */
-  readonly buffer: RingReport | null;
+  readonly buffer: BufferReport | null;
   /** Begins the next volume, by the map that was given for it; every group of the one before must have been given. */
   beginVolume(map: VolumeMap): Promise<void>;
   /** The next group's plain bytes, in the order of the map. Resolves when there is room for another. */

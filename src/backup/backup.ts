@@ -123,7 +123,16 @@ async function moveVolumes(request: BackupRequest, found: Survey, writer: SetWri
   let doneBytes = 0;
   for (const volume of found.volumes) {
     const { id, name } = volume.volume;
-    const report = (): void => reporter.progress({ phase: 'backup', volume: name, doneBytes, totalBytes });
+    const report = (): void => {
+      const { buffer } = writer;
+      reporter.progress({
+        phase: 'backup',
+        volume: name,
+        doneBytes,
+        totalBytes,
+        ...(buffer === null ? {} : { buffer }),
+      });
+    };
     report();
     const lost = await transfer({
       volume,

@@ -154,6 +154,8 @@ export function createConsole(request: ConsoleRequest): Console {
           rate: rate.bytesPerSecond === null ? null : Math.round(rate.bytesPerSecond),
           left: rate.secondsLeft,
           volume: progress.volume,
+          buffer: progress.buffer === undefined ? undefined : Math.round(progress.buffer.fill * 100),
+          stops: progress.buffer?.underruns,
         }),
       );
       return {

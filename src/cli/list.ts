@@ -27,9 +27,9 @@ async function list(context: Context, place: string): Promise<void> {
       set.name,
       shown(set.machine ?? '-'),
       set.createdAt ?? '-',
-      formatBytes(set.bytes),
+      set.bytes === null ? '-' : formatBytes(set.bytes),
       String(set.parts),
-      set.complete ? (set.problem ?? 'complete') : 'not complete',
+      stateOf(set),
     ]);
     context.output.result(
       { verb: 'list', place, sets },
@@ -38,6 +38,11 @@ async function list(context: Context, place: string): Promise<void> {
   } finally {
     await medium.close();
   }
+}
+
+function stateOf({ complete, continues, problem }: Listed): string {
+  if (complete) return problem ?? 'complete';
+  return continues === true ? 'goes on elsewhere' : 'not complete';
 }
 
 interface Listed extends SetOnMedium {
@@ -49,6 +54,10 @@ interface Listed extends SetOnMedium {
 
 async function withHead(medium: Medium, set: SetOnMedium): Promise<Listed> {
   const unread = { ...set, machine: null, createdAt: null, setId: null, problem: null };
+  if (set.made !== undefined) {
+    const { name, createdAt, setId } = set.made;
+    return { ...unread, machine: name, createdAt, setId };
+  }
   if (!set.complete) return unread;
   try {
     const reader = await openSet(medium, set.name);

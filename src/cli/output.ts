@@ -1,6 +1,13 @@
 import type { Writable } from 'node:stream';
 import { formatBytes, formatDuration } from '../bytes/index.ts';
-import { createRateMeter, type Notice, type Progress, type Rate, type Reporter } from '../progress/index.ts';
+import {
+  createRateMeter,
+  type BufferReport,
+  type Notice,
+  type Progress,
+  type Rate,
+  type Reporter,
+} from '../progress/index.ts';
 
 /** What a line of progress says, the same on every console. */
 export const phaseTitles: Readonly<Record<Progress['phase'], string>> = {
@@ -119,8 +126,15 @@ function figures(progress: Progress, rate: Rate): string[] {
   ];
   if (rate.bytesPerSecond !== null) parts.push(`${formatBytes(Math.round(rate.bytesPerSecond))}/s`);
   if (rate.secondsLeft !== null && rate.percent < 100) parts.push(`${formatDuration(rate.secondsLeft)} left`);
+  if (progress.buffer !== undefined) parts.push(bufferText(progress.buffer));
   if (progress.volume !== undefined) parts.push(`(${progress.volume})`);
   return parts;
+}
+
+/** `buffer 80 %, 2 stops` */
+function bufferText({ fill, underruns }: BufferReport): string {
+  const stops = underruns === 1 ? '1 stop' : `${underruns} stops`;
+  return `buffer ${Math.round(fill * 100)} %${underruns === 0 ? '' : `, ${stops}`}`;
 }
 
 export function noticeText(notice: Notice): string {

@@ -10,7 +10,8 @@ import { nativeCodec } from '../system/index.ts';
 export async function chosenSet(medium: Medium, named: string | undefined): Promise<string> {
   if (named !== undefined && named !== 'latest') return named;
   const sets = await medium.list();
-  const complete = sets.filter((set) => set.complete);
+  // Of what goes on elsewhere the rest is asked for when it is needed.
+  const complete = sets.filter((set) => set.complete || set.continues === true);
   if (sets.length === 0) {
     throw new RemetalError('not-a-set', `${medium.name} holds no backup set.`, {
       hint: 'Name the folder that `remetal backup --to` wrote to.',
@@ -25,14 +26,17 @@ export async function chosenSet(medium: Medium, named: string | undefined): Prom
   }
   if (complete.length === 1) return complete[0]!.name;
   let newest: { name: string; createdAt: string } | undefined;
-  for (const { name } of complete) {
-    const set = await openSet(medium, name);
-    await set.close();
-    if (newest === undefined || set.head.createdAt > newest.createdAt) {
-      newest = { name, createdAt: set.head.createdAt };
-    }
+  for (const { name, made } of complete) {
+    const createdAt = made?.createdAt ?? (await createdAtOf(medium, name));
+    if (newest === undefined || createdAt > newest.createdAt) newest = { name, createdAt };
   }
   return newest!.name;
+}
+
+async function createdAtOf(medium: Medium, name: string): Promise<string> {
+  const set = await openSet(medium, name);
+  await set.close();
+  return set.head.createdAt;
 }
 
 /** Opens the set a command means while `work` runs. */

@@ -10,7 +10,10 @@ export {
   type RecordPlace,
   type RecordSink,
   type RecordSource,
+  type SetMade,
   type SetOnMedium,
+  type Buffering,
+  type MediumMovements,
 } from './medium.ts';
 export { openMedium } from './all.ts';
 export { fileMedium, type FileMediumOptions } from './file.ts';

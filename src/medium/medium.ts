@@ -64,8 +64,19 @@ export interface SetOnMedium {
   /** True where the parts that can be seen are whole and the rest lies on cartridges that cannot. */
   readonly continues?: boolean;
   readonly parts: number;
-  /** Bytes it takes on the medium. */
-  readonly bytes: number;
+  /** What its label says, on media where opening a set to ask is a journey. */
+  readonly made?: SetMade;
+  /** Bytes it takes on the medium; null where only reading all of it would tell. */
+  readonly bytes: number | null;
+}
+
+/** Who made a set, and when. */
+export interface SetMade {
+  readonly setId: string;
+  /** What the machine is called. */
+  readonly name: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
 }
 
 /** Where a record lies: its part, counted from 0, and the byte offset in it; on tape the bytes of the blocks before it. */

@@ -1,15 +1,7 @@
 import { pageAligned } from '../bytes/index.ts';
 import { lockMemory } from '../system/index.ts';
+import type { BufferReport } from '../progress/index.ts';
 import type { Buffering } from './medium.ts';
-
-/** How well a medium could be fed. */
-export interface RingReport {
-  /** Share of the buffer that is full, 0 to 1. */
-  readonly fill: number;
-  /** Times the buffer ran empty while more was to come: the drive had to stop. */
-  readonly underruns: number;
-  readonly bytes: number;
-}
 
 /** A record in the buffer. Addresses only ever grow; where one lies in the memory is its rest by the size. */
 interface Held<Tag> {
@@ -57,9 +49,8 @@ export class RecordRing<Tag> {
     return this.#head - (this.#held[0]?.start ?? this.#head);
   }
 
-  get report(): RingReport {
-    const { length } = this.#memory;
-    return { fill: this.#used / length, underruns: this.#underruns, bytes: length };
+  get report(): BufferReport {
+    return { fill: this.#used / this.#memory.length, underruns: this.#underruns };
   }
 
   /** Takes a copy of a record; resolves when it has room. Throws what `take` threw. */

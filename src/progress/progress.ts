@@ -6,6 +6,16 @@ export interface Progress {
   readonly volume?: string;
   readonly doneBytes: number;
   readonly totalBytes: number;
+  /** The buffer before a medium that must not wait. */
+  readonly buffer?: BufferReport;
+}
+
+/** How well a medium that must not wait can be fed. */
+export interface BufferReport {
+  /** Share of the buffer that is full, 0 to 1. */
+  readonly fill: number;
+  /** Times it ran empty while more was to come: the drive had to stop. */
+  readonly underruns: number;
 }
 
 /** Something a person should know that does not stop the work. */

@@ -3,5 +3,9 @@
  * it is, and where the tape stands. Imports system, bytes and errors; knows nothing of backup sets but how
  * their parts begin and end.
  */
+export type { CartridgeContents, PartOnCartridge } from './contents.ts';
+export type { Cartridges, LoadedCartridge, WantedPart } from './cartridges.ts';
+export type { CartridgeLabel } from './label.ts';
+export { TapeDrive, type DriveOptions, type ReadResult, type TapeMovements, type TapePosition } from './drive.ts';
 export type { Changer, ChangerSlot, ChangerStatus } from './changer.ts';
 export type { CartridgeRequest, TapeOperator } from './operator.ts';

@@ -176,7 +176,7 @@ export function contract(name: string, make: MediumMaker): void {
     await sink.commit();
     const [set] = await medium.list();
     t.like(set, { complete: true });
-    t.true(set!.parts > 4 && set!.bytes <= set!.parts * 128 * 1024);
+    t.true(set!.parts > 4 && set!.bytes! <= set!.parts * 128 * 1024);
     const source = await medium.open('set');
     t.is(source.parts, set!.parts);
     t.deepEqual(source.missing, []);

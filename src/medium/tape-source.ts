@@ -1,0 +1,187 @@
+import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
+import { RemetalError } from '../errors/index.ts';
+import type { Cartridges, PartOnCartridge } from '../tape/index.ts';
+import type { RecordPlace, RecordSource } from './medium.ts';
+import { ReadAhead } from './read-ahead.ts';
+
+/** A set as far as the cartridges seen tell of it. */
+export interface SetOnTape {
+  readonly name: string;
+  readonly setId: string;
+  /** The parts seen, by their numbers. */
+  readonly parts: readonly PartOnCartridge[];
+  /** False for what an interrupted backup left. */
+  readonly committed: boolean;
+}
+
+/** How the record that closes a part which goes on is named. */
+const moreSuffix = '.more.json';
+/** Blocks ahead that are rather read over than spaced over. */
+const nearby = 8;
+/** No set is larger: bounds what a reader allocates for what a record says of itself. */
+const largestSet = 2 ** 46;
+
+/** What a block of a part is, by the name of its tar member. */
+function kindOf(block: Buffer): 'record' | 'more' | 'end-of-tar' | 'none' {
+  if (block.length === tarEndLength && block.every((byte) => byte === 0)) return 'end-of-tar';
+  const extended = decodeUstar(block, 0);
+  if (extended?.type !== 'x') return 'none';
+  const file = decodeUstar(block, tarBlock + padded(extended.size));
+  if (file === null) return 'none';
+  return file.name.endsWith(moreSuffix) ? 'more' : 'record';
+}
+
+/** The records of a set on tape: every block is one, and its number in the file tells its ordinal. */
+export class TapeSource implements RecordSource {
+  readonly committed: boolean;
+  readonly missing: readonly number[] = [];
+  readonly bytes = largestSet;
+  readonly #cartridges: Cartridges;
+  readonly #set: SetOnTape;
+  readonly #aheadBytes: number;
+  /** First ordinals of the parts known, by number from 0. */
+  readonly #firsts = new Map<number, number>();
+  #parts: number;
+  #part = -1;
+  #file = 0;
+  #ahead: ReadAhead | null = null;
+  #place: RecordPlace = { part: 0, offset: 0 };
+  /** Bytes of the blocks before in the file; unknown once some were passed over. */
+  #offset = 0;
+  #repositionings = 0;
+
+  constructor(cartridges: Cartridges, set: SetOnTape, aheadBytes: number) {
+    this.#cartridges = cartridges;
+    this.#set = set;
+    this.#aheadBytes = aheadBytes;
+    this.committed = set.committed;
+    this.#parts = Math.max(1, ...set.parts.map(({ part, ends }) => part + (ends === 'part' ? 1 : 0)));
+    for (const { part, firstOrdinal } of set.parts) this.#firsts.set(part - 1, firstOrdinal);
+  }
+
+  /** Parts known so far: more may follow until the last one was seen. */
+  get parts(): number {
+    return this.#parts;
+  }
+
+  get place(): RecordPlace {
+    return this.#place;
+  }
+
+  /** Times the tape was sent to another place within a part. */
+  get repositionings(): number {
+    return this.#repositionings;
+  }
+
+  async #enter(part: number): Promise<ReadAhead> {
+    await this.#leave();
+    const { name: set, setId } = this.#set;
+    const { contents } = await this.#cartridges.forReading({ set, setId, part: part + 1 });
+    const found = contents.parts.find(
+      (one) => one.setId === setId && one.set === set && one.part === part + 1,
+    );
+    const { drive } = this.#cartridges;
+    if (found === undefined || !(await drive.toFile(found.file))) {
+      throw new RemetalError('part-missing', `Part ${part + 1} of ${set} is not on the cartridge.`, {
+        facts: { set, part: part + 1 },
+      });
+    }
+    this.#part = part;
+    this.#file = found.file;
+    this.#firsts.set(part, found.firstOrdinal);
+    this.#parts = Math.max(this.#parts, part + (found.ends === 'part' ? 2 : 1));
+    this.#offset = 0;
+    return (this.#ahead = new ReadAhead(drive, 0, this.#aheadBytes));
+  }
+
+  async #leave(): Promise<void> {
+    await this.#ahead?.stop();
+    this.#ahead = null;
+    this.#part = -1;
+  }
+
+  async seek({ part, offset }: RecordPlace): Promise<void> {
+    // Other places than the beginning are found by ordinal; where a reader has lost its way it reads on.
+    if (offset === 0 && (part !== this.#part || this.#ahead?.next !== 0)) await this.#enter(part);
+  }
+
+  /** The next block of the part as a record; null at its end. */
+  async next(): Promise<Buffer | null> {
+    const ahead = this.#ahead ?? (await this.#enter(0));
+    for (;;) {
+      const { block, result } = await ahead.take();
+      this.#place = { part: this.#part, offset: this.#offset };
+      if (result === 'filemark' || result === 'end') return null;
+      if (!Buffer.isBuffer(result)) throw this.#damaged(result, block);
+      this.#offset += result.length;
+      const kind = kindOf(result);
+      if (kind === 'end-of-tar') continue;
+      if (kind === 'more') this.#parts = Math.max(this.#parts, this.#part + 2);
+      if (kind !== 'none') return result;
+      throw this.#damaged(null, block);
+    }
+  }
+
+  #damaged(cause: RemetalError | null, block: number): RemetalError {
+    if (cause !== null && cause.code !== 'block-unreadable') return cause;
+    const part = this.#part + 1;
+    const what = cause === null ? 'is no record' : 'cannot be read';
+    return new RemetalError(
+      'record-damaged',
+      `Block ${block} of part ${part} of ${this.#set.name} ${what}.`,
+      {
+        facts: { part, block, offset: this.#offset },
+        ...(cause === null ? {} : { cause }),
+      },
+    );
+  }
+
+  async record(ordinal: number): Promise<Buffer | null> {
+    let part = this.#partOf(ordinal);
+    for (;;) {
+      if (part !== this.#part) await this.#enter(part);
+      await this.#goTo(ordinal - this.#firsts.get(part)! + 1);
+      const member = await this.next();
+      if (member !== null && kindOf(member) !== 'more') return member;
+      if (part + 1 >= this.#parts) return null;
+      part++;
+    }
+  }
+
+  /** The part that holds an ordinal, as far as it is known; else the last before it. */
+  #partOf(ordinal: number): number {
+    let found = 0;
+    for (const [part, first] of this.#firsts) if (first <= ordinal && part > found) found = part;
+    return found;
+  }
+
+  async #goTo(block: number): Promise<void> {
+    const ahead = this.#ahead!;
+    if (ahead.next === block || ahead.skipTo(block)) return;
+    const distance = block - ahead.next;
+    if (distance > 0 && distance <= nearby) {
+      while (ahead.next < block) await ahead.take();
+      return;
+    }
+    await ahead.stop();
+    this.#repositionings++;
+    const { drive } = this.#cartridges;
+    await drive.toBlock(this.#file, block);
+    this.#ahead = new ReadAhead(drive, block, this.#aheadBytes);
+  }
+
+  async last(): Promise<Buffer | null> {
+    const last = this.#set.parts.find(({ ends }) => ends === 'set')?.part ?? this.#parts;
+    await this.#enter(last - 1);
+    await this.#ahead?.stop();
+    this.#ahead = null;
+    this.#repositionings++;
+    const member = await this.#cartridges.drive.lastBlock();
+    this.#part = -1;
+    return member;
+  }
+
+  async close(): Promise<void> {
+    await this.#leave();
+  }
+}
