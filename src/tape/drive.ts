@@ -4,7 +4,16 @@ import type { Notice } from '../progress/index.ts';
 import type { OpenTape, TapeDevice, TapeOperation } from '../system/index.ts';
 import { driveError, systemCode } from './drive-errors.ts';
 import { waitUntilReady, type Waiting } from './readiness.ts';
-import { decodeBlockLimits, decodeTapeAlerts, readBlockLimits, readTapeAlerts, type TapeAlert } from './scsi.ts';
+import {
+  decodeBlockLimits,
+  decodeTapeAlerts,
+  readBlockLimits,
+  readCompression,
+  readConfiguration,
+  readTapeAlerts,
+  switchCompression,
+  type TapeAlert,
+} from './scsi.ts';
 
 /** Where the tape stands: the file, counted by the filemarks before it, and the block in it, both from 0. */
 export interface TapePosition {
@@ -17,6 +26,19 @@ export interface DriveOptions {
   readonly tell?: (notice: Notice) => void;
   /** How long a drive may take to become ready; see `waitUntilReady`. */
   readonly waiting?: Waiting;
+}
+
+/** Turns the drive's compression off by its mode page, where the driver has no word for it; a drive without is fine. */
+async function switchOff(device: TapeDevice): Promise<void> {
+  for (const ask of [readCompression, readConfiguration]) {
+    const change = await device.command(ask).then(
+      (page) => switchCompression(page, false),
+      () => null,
+    );
+    if (change === null) continue;
+    const answer = await device.command(change).catch(() => null);
+    if (answer?.status === 0) return;
+  }
 }
 
 /** What movements of the tape were made, for the report at the end. */
@@ -124,7 +146,7 @@ export class TapeDrive {
   /** Everything a drive may lack: what it cannot do is gone without. */
   async #prepare(device: TapeDevice): Promise<void> {
     await device.operate('SETDRVBUFFER', logicalBlocks).catch(() => {});
-    await device.operate('COMPRESSION', 0).catch(() => {});
+    await device.operate('COMPRESSION', 0).catch(() => switchOff(device));
     const limits = await device.command(readBlockLimits).then(decodeBlockLimits, () => null);
     const adapter = (await device.adapterLimit?.().catch(() => null)) ?? longestBlock;
     this.#longest = Math.min(limits?.longest ?? 64 * 1024, adapter, longestBlock);

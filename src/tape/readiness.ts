@@ -3,7 +3,7 @@ import { formatDuration } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import type { TapeDevice } from '../system/index.ts';
-import { decodeSense, testUnitReady } from './scsi.ts';
+import { decodeSense, testUnitReady, whyUnready, type Unready } from './scsi.ts';
 
 /** How long to wait for a drive, and how. */
 export interface Waiting {
@@ -18,14 +18,6 @@ const longestWait = 3 * 3600;
 const pollSeconds = 2;
 /** From here on it is no ordinary loading any more, and a person is told; then again each time it doubles. */
 const loadingSeconds = 60;
-
-/* SPC-4, sense key and additional sense code. */
-const notReady = 0x02;
-const unitAttention = 0x06;
-const becomingReady = 0x04;
-const noMedium = 0x3a;
-const incompatibleMedium = 0x30;
-const cleaningCartridge = 0x03;
 
 /**
  * Waits until the drive has its cartridge ready. Throws `drive-empty`, `drive-not-ready` after the longest
@@ -44,7 +36,9 @@ export async function waitUntilReady(
     const why = await whatIsMissing(device);
     if (why === null) return;
     if (why === 'empty') {
-      throw new RemetalError('drive-empty', `No cartridge is in the tape drive ${drive}.`, { facts: { drive } });
+      throw new RemetalError('drive-empty', `No cartridge is in the tape drive ${drive}.`, {
+        facts: { drive },
+      });
     }
     if (why === 'cleaning') {
       throw new RemetalError('cartridge-wrong', `A cleaning cartridge is in the tape drive ${drive}.`, {
@@ -52,17 +46,22 @@ export async function waitUntilReady(
         facts: { drive },
       });
     }
-    if (why === 'incompatible') {
+    if (why === 'unloaded') await device.operate('LOAD').catch(() => {});
+    if (why === 'foreign') {
       throw new RemetalError('cartridge-wrong', `The tape drive ${drive} cannot use the cartridge in it.`, {
         hint: 'It is of a generation or a kind that this drive does not know.',
         facts: { drive },
       });
     }
     if (waited >= seconds) {
-      throw new RemetalError('drive-not-ready', `The tape drive ${drive} is not ready after ${formatDuration(waited)}.`, {
-        hint: 'Look at the drive itself.',
-        facts: { drive, waited },
-      });
+      throw new RemetalError(
+        'drive-not-ready',
+        `The tape drive ${drive} is not ready after ${formatDuration(waited)}.`,
+        {
+          hint: 'Look at the drive itself.',
+          facts: { drive, waited },
+        },
+      );
     }
     if (waited >= tellAt) {
       tellAt = waited * 2;
@@ -77,18 +76,16 @@ export async function waitUntilReady(
   }
 }
 
-async function whatIsMissing(device: TapeDevice): Promise<'empty' | 'cleaning' | 'incompatible' | 'time' | null> {
+/** What stands between the drive and being ready; null for nothing. */
+async function whatIsMissing(device: TapeDevice): Promise<Exclude<Unready, 'news'> | null> {
   // The first answers after a load or a reset only tell of that.
   for (let tries = 0; tries < 4; tries++) {
     const answer = await device.command(testUnitReady).catch(() => null);
     if (answer === null || answer.status === 0) return (await device.status()).online ? null : 'empty';
     const sense = decodeSense(answer.sense);
-    if (sense?.key === unitAttention) continue;
-    if (sense?.key !== notReady) return null;
-    if (sense.asc === becomingReady) return 'time';
-    if (sense.asc === incompatibleMedium) return sense.ascq === cleaningCartridge ? 'cleaning' : 'incompatible';
-    if (sense.asc === noMedium) return 'empty';
-    return 'time';
+    if (sense === null) return 'other';
+    const why = whyUnready(sense);
+    if (why !== 'news') return why;
   }
-  return 'time';
+  return 'other';
 }
