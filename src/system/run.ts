@@ -21,6 +21,7 @@ const packages: Readonly<Record<string, string>> = {
   mkswap: 'util-linux',
   modprobe: 'kmod',
   mount: 'mount',
+  mtx: 'mtx',
   resize2fs: 'e2fsprogs',
   sfdisk: 'fdisk',
   tune2fs: 'e2fsprogs',

@@ -103,6 +103,7 @@ class StDevice implements TapeDevice {
   #handle: FileHandle;
   #underWay: string | null = null;
   #fresh = true;
+  #closed = false;
 
   constructor(name: string, access: TapeAccess, handle: FileHandle) {
     this.name = name;
@@ -115,6 +116,7 @@ class StDevice implements TapeDevice {
     if (this.#underWay !== null) {
       throw new RemetalError('internal', `${call} was called on ${this.name} during ${this.#underWay}`);
     }
+    if (this.#closed) throw systemFailure(call, EBADF);
     this.#underWay = call;
     try {
       return await work();
@@ -203,7 +205,11 @@ class StDevice implements TapeDevice {
 
   /** Throws where the driver could not write out what it still held, or the filemark that ends the file. */
   async close(): Promise<void> {
-    await this.#alone('close', () => this.#handle.close());
+    if (this.#closed) return;
+    await this.#alone('close', async () => {
+      this.#closed = true;
+      await this.#handle.close();
+    });
   }
 }
 

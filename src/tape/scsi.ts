@@ -21,6 +21,7 @@ export {
 export {
   decodeSense,
   requestSense,
+  senseCodeWords,
   testUnitReady,
   whyUnready,
   type Sense,

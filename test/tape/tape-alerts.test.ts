@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { decodeTapeAlerts, readTapeAlerts, tapeAlert } from '../../src/tape/scsi.ts';
+import { decodeTapeAlerts, readTapeAlerts, tapeAlert, type AlertSeverity } from '../../src/tape/scsi.ts';
 import { anyAnswer, good, refused } from './scsi/answers.ts';
 
 /** A TapeAlert page as drives give it: all 64 flags, those of `set` raised. */
@@ -27,7 +27,14 @@ test('every flag has a severity and words, whole sentences', (t) => {
   }
   t.is(words.size, 64);
   // Landmarks of the standard's table, so that no line of ours went missing.
-  const severities = { 4: 'critical', 10: 'info', 19: 'info', 34: 'warning', 38: 'critical', 50: 'warning' };
+  const severities: Readonly<Record<number, AlertSeverity>> = {
+    4: 'critical',
+    10: 'info',
+    19: 'info',
+    34: 'warning',
+    38: 'critical',
+    50: 'warning',
+  };
   for (const [flag, severity] of Object.entries(severities)) t.is(tapeAlert(Number(flag)).severity, severity);
   t.regex(tapeAlert(11).words, /cleaning cartridge/);
   t.regex(tapeAlert(33).words, /Eject the cartridge/);

@@ -141,13 +141,18 @@ const codes: Readonly<Record<number, string>> = {
   0x8282: 'it asks to be cleaned',
 };
 
+/** An additional sense code in words; null where there are none. */
+export function senseCodeWords(asc: number, ascq: number): string | null {
+  // An unknown qualifier only narrows down what the code says; not-ready has no general meaning.
+  return codes[asc * 256 + ascq] ?? (asc === notReadyCode ? null : (codes[asc * 256] ?? null));
+}
+
 function wordsOf(key: number, asc: number, ascq: number): string {
   const name = keys[key] ?? `sense key ${key}`;
   if (asc === 0 && ascq === 0) return name;
-  // An unknown qualifier only narrows down what the code says; not-ready has no general meaning.
-  const code = codes[asc * 256 + ascq] ?? (asc === notReadyCode ? undefined : codes[asc * 256]);
+  const code = senseCodeWords(asc, ascq);
   const hex = [asc, ascq].map((byte) => byte.toString(16).padStart(2, '0')).join('/');
-  return code === undefined ? `${name} (${hex})` : `${name}: ${code} (${hex})`;
+  return code === null ? `${name} (${hex})` : `${name}: ${code} (${hex})`;
 }
 
 interface SenseFlags {
