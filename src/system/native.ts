@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { isSea } from 'node:sea';
+import { getSystemErrorMap } from 'node:util';
 import { RemetalError } from '../errors/index.ts';
 
 /* lseek(2), fallocate(2), utimensat(2) and <linux/fs.h>; the numbers are the same on every Linux this runs on. */
@@ -88,9 +89,9 @@ function native(): Native {
   return loaded;
 }
 
-/** A system call that failed, shaped as Node's own: `code` is the errno's name. */
+/** A system call that failed, shaped as Node's own: `code` is the errno's name, the one Node gives it. */
 export function systemFailure(call: string, errno: number): NodeJS.ErrnoException {
-  const code = native().names.get(errno) ?? `errno ${errno}`;
+  const code = getSystemErrorMap().get(-errno)?.[0] ?? native().names.get(errno) ?? `errno ${errno}`;
   return Object.assign(new Error(`${code}: ${call}`), { code, errno: -errno, syscall: call });
 }
 

@@ -6,6 +6,16 @@
 export type { CartridgeContents, PartOnCartridge } from './contents.ts';
 export type { Cartridges, LoadedCartridge, WantedPart } from './cartridges.ts';
 export type { CartridgeLabel } from './label.ts';
-export { TapeDrive, type DriveOptions, type ReadResult, type TapeMovements, type TapePosition } from './drive.ts';
+export {
+  TapeDrive,
+  type DriveOptions,
+  type ReadResult,
+  type TapeMovements,
+  type TapePosition,
+} from './drive.ts';
 export type { Changer, ChangerSlot, ChangerStatus } from './changer.ts';
+export { densityOf, type Density } from './densities.ts';
+export { mtxChanger, type MtxOptions } from './mtx-changer.ts';
+export type { CartridgeMemory } from './scsi.ts';
+export type { AlertSeverity, TapeAlert } from './tape-alerts.ts';
 export type { CartridgeRequest, TapeOperator } from './operator.ts';

@@ -2,6 +2,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { nextData, punchHole, rereadPartitions, zeroDevice } from '../../src/system/index.ts';
+import { systemFailure } from '../../src/system/native.ts';
 import { temporary } from '../helpers/temporary.ts';
 
 test('finds the data of a sparse file and makes holes in it', async (t) => {
@@ -24,4 +25,13 @@ test('a call that fails says so by the name of its errno', async (t) => {
   await t.throwsAsync(() => zeroDevice(fd, 0, 512), { code: 'ENOTTY' });
   await t.throwsAsync(() => rereadPartitions(fd), { code: 'ENOTTY' });
   t.throws(() => nextData(9999, 0), { code: 'EBADF' });
+});
+
+test('errors have the names Node gives them, and others where it has none', (t) => {
+  const named = (errno: number): string | undefined => systemFailure('open', errno).code;
+  t.is(named(11), 'EAGAIN');
+  t.is(named(95), 'ENOTSUP');
+  t.is(named(123), 'ENOMEDIUM');
+  t.is(named(4000), 'errno 4000');
+  t.like(systemFailure('open', 30), { message: 'EROFS: open', errno: -30, syscall: 'open' });
 });
