@@ -11,4 +11,6 @@ export { blankDisk, hashOf, holdsText, makeMedium, overlay, type MediumImage } f
 export { cutAllPower, Machine, withMachine, type MachineOptions } from './machine.ts';
 export { patient } from './patience.ts';
 export { run } from './run.ts';
+export { TapeLibrary, withTapeLibrary, type Cartridge, type TapeLibraryOptions } from './tape-library.ts';
+export { type TapeController, type TapeUnit } from './tape-units.ts';
 export { missingTools } from './tools.ts';

@@ -6,6 +6,7 @@ import { driveArguments, opticalDrive, type Drive } from './drives.ts';
 import { firmwareArguments, type Firmware } from './firmware.ts';
 import { patient } from './patience.ts';
 import { QmpChannel } from './qmp.ts';
+import { tapeArguments, type TapeUnit } from './tape-units.ts';
 
 export interface MachineOptions {
   /** Names the log and the screenshots of this run of the machine: `restore`, `restored-server`. */
@@ -16,6 +17,8 @@ export interface MachineOptions {
   readonly scratch: string;
   readonly firmware: Firmware;
   readonly drives: readonly Drive[];
+  /** Tape drives and changers, in the order the guest meets them. */
+  readonly tape?: readonly TapeUnit[];
   /** Chassis asset tag; the server under test takes its orders from it. */
   readonly assetTag?: string;
   /** The machine is killed when it runs longer than this. */
@@ -39,6 +42,7 @@ function argumentsOf(options: MachineOptions, control: string): string[] {
     `unix:${control},server=on,wait=off`,
     ...firmwareArguments(options.firmware, join(options.scratch, 'variables.fd')),
     ...driveArguments(options.drives),
+    ...tapeArguments(options.tape ?? []),
   ];
 }
 

@@ -21,6 +21,9 @@ const packageOf: Readonly<Record<string, string>> = {
   setfacl: 'acl',
   setfattr: 'attr',
   sfdisk: 'fdisk',
+  tgtadm: 'tgt',
+  tgtd: 'tgt',
+  tgtimg: 'tgt',
   zstd: 'zstd',
 };
 
@@ -28,6 +31,8 @@ const packageOf: Readonly<Record<string, string>> = {
 const fileOf: Readonly<Record<string, string>> = {
   '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd': 'ovmf',
   '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
+  // QEMU's iSCSI initiator, which the tape scenarios use.
+  '/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so': 'qemu-block-extra',
 };
 
 function there(path: string, mode: number): boolean {

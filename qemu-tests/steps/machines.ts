@@ -7,6 +7,7 @@ import {
   type Drive,
   type Firmware,
   type Machine,
+  type TapeUnit,
 } from '../harness/index.ts';
 import { readToken, readUp, type UpReport } from '../server/index.ts';
 import { agentLines, nextAgentLine } from './agent-lines.ts';
@@ -56,6 +57,7 @@ export interface ApplianceRun {
   readonly from: 'cd' | 'usb';
   readonly firmware: Firmware;
   readonly drives: readonly Drive[];
+  readonly tape?: readonly TapeUnit[];
   readonly seconds: number;
   readonly assetTag?: string;
   /** A reset goes on in the same machine. */
@@ -79,6 +81,7 @@ export async function withAppliance<T>(
       firmware: run.firmware,
       drives: [bootMedium(run.iso, run.from), ...run.drives],
       seconds: run.seconds,
+      ...(run.tape === undefined ? {} : { tape: run.tape }),
       ...(run.assetTag === undefined ? {} : { assetTag: run.assetTag }),
       ...(run.reboots === undefined ? {} : { reboots: run.reboots }),
     },
