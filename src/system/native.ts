@@ -95,10 +95,15 @@ export function systemFailure(call: string, errno: number): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${code}: ${call}`), { code, errno: -errno, syscall: call });
 }
 
+/** Arguments of the calls that are under way: the kernel works on their memory, which must not be collected. */
+const lent = new Set<readonly unknown[]>();
+
 /** Makes the call on a thread of the pool, for those that take long. */
 function called(name: string, call: Call, ...args: unknown[]): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  lent.add(args);
   call.async(...args, (error: Error | null, result: number) => {
+    lent.delete(args);
     if (error !== null) reject(error);
     else if (result < 0) reject(systemFailure(name, native().errno()));
     else resolve();
@@ -172,19 +177,26 @@ export async function rereadPartitions(fd: number): Promise<void> {
 
 /**
  * Any ioctl with a caller-made argument block, which the kernel may fill, on a thread of the pool, for
- * drivers elsewhere in src/system. `name` is for the error. Throws a system error.
+ * drivers elsewhere in src/system. `name` is for the error; `behind` is the memory that pointers in the
+ * block lead to (`addressOf`). Throws a system error.
  */
 export async function ioctl(
   fd: number,
   request: number,
   argument: Uint8Array,
   name = 'ioctl',
+  ...behind: readonly Uint8Array[]
 ): Promise<void> {
   if (argument.length === 0) throw new RemetalError('internal', 'An ioctl argument block is empty');
-  await called(name, native().ioctlBlock, fd, request, argument);
+  lent.add(behind);
+  try {
+    await called(name, native().ioctlBlock, fd, request, argument);
+  } finally {
+    lent.delete(behind);
+  }
 }
 
-/** Where the bytes lie in memory, for pointers inside an argument block; hold on to them during the call. */
+/** Where the bytes lie in memory. */
 export function addressOf(bytes: Uint8Array): bigint {
   return loadAddon().address(bytes);
 }

@@ -233,7 +233,7 @@ async function sendCommand(fd: number, request: ScsiRequest): Promise<ScsiAnswer
   header.writeBigUInt64LE(addressOf(command), 24);
   header.writeBigUInt64LE(addressOf(sense), 32);
   header.writeUInt32LE(request.milliseconds ?? commandMilliseconds, 40);
-  await ioctl(fd, SG_IO, header, 'SG_IO');
+  await ioctl(fd, SG_IO, header, 'SG_IO', command, sense, data);
   const status = header.readUInt8(64);
   const hostStatus = header.readUInt16LE(68);
   // Then it is not the drive that answered.

@@ -2,9 +2,12 @@ import { RemetalError } from '../errors/index.ts';
 import type { ChangerStatus } from './changer.ts';
 import { senseCodeWords } from './scsi.ts';
 
-/* mtx(1): `Data Transfer Element 1:Full (Storage Element 2 Loaded):VolumeTag = A00001L8`; old versions leave out the number of a single drive. */
-const driveLine =
-  /^\s*Data Transfer Element\s?(?<number>\d*):\s?(?<state>Full|Empty)(?: \(Storage Element (?<from>\d+) Loaded\)| \(Unknown Storage Element Loaded\))?(?<tags>.*)$/;
+/*
+ * `Data Transfer Element 1:Full (Storage Element 2 Loaded):VolumeTag = A00001L8`, or `(Unknown Storage
+ * Element Loaded)`. Old versions leave out the number of a single drive.
+ */
+const driveLine = /^\s*Data Transfer Element\s?(?<number>\d*):\s?(?<state>Full|Empty)(?<tags>.*)$/;
+const originIn = /^ \(Storage Element (?<from>\d+) Loaded\)/;
 /* `      Storage Element 6 IMPORT/EXPORT:Full :VolumeTag=A00001L8` */
 const slotLine =
   /^\s*Storage Element (?<number>\d+)(?<importExport> IMPORT\/EXPORT)?:(?<state>Full|Empty)\s?(?<tags>.*)$/;
@@ -27,11 +30,12 @@ export function parseMtxStatus(text: string): ChangerStatus {
     const drive = driveLine.exec(line)?.groups;
     if (drive !== undefined) {
       const full = drive['state'] === 'Full';
+      const from = originIn.exec(drive['tags'] ?? '')?.groups?.['from'];
       drives.push({
         number: Number(drive['number'] ?? 0),
         full,
         barcode: full ? barcodeIn(drive['tags'] ?? '') : null,
-        from: full && drive['from'] !== undefined ? Number(drive['from']) : null,
+        from: full && from !== undefined ? Number(from) : null,
       });
     }
     const slot = slotLine.exec(line)?.groups;

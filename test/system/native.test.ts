@@ -27,8 +27,11 @@ test('a call that fails says so by the name of its errno', async (t) => {
   t.throws(() => nextData(9999, 0), { code: 'EBADF' });
 });
 
+function named(errno: number): string | undefined {
+  return systemFailure('open', errno).code;
+}
+
 test('errors have the names Node gives them, and others where it has none', (t) => {
-  const named = (errno: number): string | undefined => systemFailure('open', errno).code;
   t.is(named(11), 'EAGAIN');
   t.is(named(95), 'ENOTSUP');
   t.is(named(123), 'ENOMEDIUM');
