@@ -88,9 +88,15 @@ export const codes = {
   'block-unreadable': { exit: 'integrity', meaning: 'A block of a cartridge could not be read.' },
   'cartridge-full': { exit: 'mediumNeeded', meaning: 'A cartridge has no room for what is to be written.' },
   'cartridge-needed': { exit: 'mediumNeeded', meaning: 'A cartridge is wanted and nobody can bring it.' },
-  'cartridge-protected': { exit: 'refused', meaning: 'A cartridge is write-protected, or can be written only once.' },
+  'cartridge-protected': {
+    exit: 'refused',
+    meaning: 'A cartridge is write-protected, or can be written only once.',
+  },
   'cartridge-unlabelled': { exit: 'refused', meaning: 'A cartridge has no label of ours.' },
-  'cartridge-wrong': { exit: 'mediumNeeded', meaning: 'The cartridge in the drive is not the one that is wanted.' },
+  'cartridge-wrong': {
+    exit: 'mediumNeeded',
+    meaning: 'The cartridge in the drive is not the one that is wanted.',
+  },
   'changer-failed': { exit: 'failed', meaning: 'A changer could not move a cartridge or say what it holds.' },
   'changer-not-found': { exit: 'failed', meaning: 'No changer answers the description.' },
   'drive-busy': { exit: 'locked', meaning: 'Another program uses the tape drive.' },
@@ -99,7 +105,14 @@ export const codes = {
   'drive-not-found': { exit: 'failed', meaning: 'No tape drive answers the description.' },
   'drive-not-ready': { exit: 'failed', meaning: 'The tape drive did not become ready in time.' },
   'foreign-cartridge': { exit: 'refused', meaning: 'A cartridge holds what another program wrote.' },
-  'position-lost': { exit: 'failed', meaning: 'The tape stands elsewhere than it was left: it was reset, changed or moved by another program.' },
+  'library-invalid': {
+    exit: 'usage',
+    meaning: 'A folder is no virtual tape library, or a file of it is no cartridge.',
+  },
+  'position-lost': {
+    exit: 'failed',
+    meaning: 'The tape stands elsewhere than it was left: it was reset, changed or moved by another program.',
+  },
   // archive
   'not-a-set': { exit: 'noSet', meaning: 'What is there is not a backup set.' },
   'no-such-set': { exit: 'noSet', meaning: 'The medium holds no set of that name.' },
