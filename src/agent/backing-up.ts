@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { backup, checkSource, type SourceDisk } from '../backup/index.ts';
 import { parseSize } from '../bytes/index.ts';
 import { openDisk } from '../disk/index.ts';
-import { openMedium } from '../medium/index.ts';
+import { openMedium, type Medium } from '../medium/index.ts';
 import type { HostFileSystem } from '../system/index.ts';
 import type { TargetDisk } from '../restore/request.ts';
 import { findTarget } from '../restore/targets.ts';
@@ -12,6 +12,8 @@ import { asTarget } from './candidates.ts';
 import { fileSystemAt, surveyMedia, type Survey } from './media.ts';
 import { parsePlace } from './place.ts';
 import { tellDisks } from './restoring.ts';
+import { Tapes } from './tapes.ts';
+import { tapeOperator } from './tape-operator.ts';
 import { waitingFor } from './waiting.ts';
 import type { AgentWorld, RunOutcome } from './world.ts';
 
@@ -21,17 +23,21 @@ type BackupAnswers = NonNullable<Answers['backup']>;
 export async function backUp(world: AgentWorld, answers: Answers): Promise<RunOutcome> {
   const wanted = answers.backup!;
   const place = parsePlace(wanted.to!);
+  const tapes = new Tapes(world, tapeOperator(world, { unattendedSeconds: answers.wait }));
   const settled = await waitingFor(
     world,
     {
       what: 'destination',
       seconds: answers.wait,
-      codes: ['medium-not-found', 'target-not-found', 'disk-not-found'],
+      codes: ['medium-not-found', 'target-not-found', 'disk-not-found', 'drive-not-found'],
     },
     async () => {
       const survey = await surveyMedia(world.machine);
-      const to = fileSystemAt(survey, await world.machine.disks(), place);
-      const sources = await sourceCandidates(world, survey, to);
+      const to =
+        place.by === 'tape'
+          ? await tapes.drive(place.value)
+          : fileSystemAt(survey, await world.machine.disks(), place);
+      const sources = await sourceCandidates(world, survey, 'disk' in to ? to.disk : null);
       return {
         to,
         sources,
@@ -40,96 +46,115 @@ export async function backUp(world: AgentWorld, answers: Answers): Promise<RunOu
     },
   );
   tellDisks(world, settled.sources);
-  return await imageOnto(world, {
-    disks: settled.disks,
-    to: settled.to,
-    folder: place.path ?? '',
-    manner: wanted,
-  });
+  const { disks, to } = settled;
+  const job = { disks, manner: wanted };
+  if ('disk' in to) return await imageOnto(world, { to, folder: place.path ?? '' }, job);
+  return await image(world, { ...job, medium: tapes.medium(to), place: to.address, folder: null });
 }
 
-/** The machine's disks as sources: the boot medium and the destination are reserved. */
+/** The machine's disks as sources: the boot medium and the disk of the destination are reserved. */
 export async function sourceCandidates(
   { machine }: AgentWorld,
   survey: Survey,
-  to: HostFileSystem,
+  toDisk: string | null,
 ): Promise<TargetDisk[]> {
   for (const found of survey.fileSystems) await machine.unmount(found);
   const candidates: TargetDisk[] = [];
   for (const disk of await machine.disks()) {
-    candidates.push(await asTarget(disk, { bootDisk: survey.bootDisk, setDisks: new Set([to.disk]) }));
+    candidates.push(
+      await asTarget(disk, { bootDisk: survey.bootDisk, setDisks: new Set(toDisk === null ? [] : [toDisk]) }),
+    );
   }
   return candidates;
 }
 
 export interface Imaging {
   readonly disks: readonly TargetDisk[];
-  readonly to: HostFileSystem;
-  /** Below the top of the destination; made where it is missing. */
-  readonly folder: string;
+  readonly medium: Medium;
+  /** What the medium is called, and the folder that no disk imaged may hold; null on tape. */
+  readonly place: string;
+  readonly folder: string | null;
   readonly manner: Omit<BackupAnswers, 'disks' | 'to'>;
 }
 
-/** Images disks onto a mounted medium, with progress on every console. */
-export async function imageOnto(world: AgentWorld, job: Imaging): Promise<RunOutcome> {
-  const { console, machine, signal } = world;
-  const { manner } = job;
-  const top = await machine.mount(job.to, true);
-  const opened: SourceDisk[] = [];
+/** Where on a file system a set goes. */
+export interface Destination {
+  readonly to: HostFileSystem;
+  /** Below the top of the destination; made where it is missing. */
+  readonly folder: string;
+}
+
+/** Images disks into a folder of a file system, which is mounted for that long. */
+export async function imageOnto(
+  world: AgentWorld,
+  { to, folder: below }: Destination,
+  job: Pick<Imaging, 'disks' | 'manner'>,
+): Promise<RunOutcome> {
+  const { machine } = world;
+  const { partSize } = job.manner;
+  const top = await machine.mount(to, true);
   try {
-    const folder = join(top, job.folder);
+    const folder = join(top, below);
     await mkdir(folder, { recursive: true });
-    const partSize = typeof manner.partSize === 'string' ? parseSize(manner.partSize) : manner.partSize;
-    const medium = openMedium(folder, partSize === undefined ? {} : { partSize });
-    const began = machine.clock();
-    try {
-      for (const { identity } of job.disks) {
-        await checkSource(identity.path, folder);
-        opened.push({ device: await openDisk(identity.path), identity });
-      }
-      const stages = console.stages('backup');
-      let result;
-      try {
-        result = await backup({
-          disks: opened,
-          medium,
-          machine: { ...(await machine.facts()), hostname: manner.name },
-          name: manner.name,
-          note: manner.note,
-          allSectors: manner.allSectors,
-          keepDeleted: manner.keepDeleted,
-          onReadError: manner.onReadError,
-          level: manner.level,
-          now: machine.now(),
-          reporter: stages.reporter,
-          signal,
-        });
-      } catch (error) {
-        await stages.end('failed');
-        throw error;
-      }
-      await stages.end('done');
-      const { totals, set } = result;
-      const sum = (field: 'kept' | 'stored'): number =>
-        totals.volumes.reduce((bytes, volume) => bytes + volume[field], 0);
-      const unreadable = totals.volumes.filter((volume) => volume.unreadable.length > 0);
-      for (const { volume, unreadable: extents } of unreadable) {
-        const bytes = extents.reduce((all, { length }) => all + length, 0);
-        console.event('damage', { volume, bytes, files: 0, reason: 'could not be read' });
-      }
-      console.event('backup-done', {
-        set,
-        place: folder,
-        kept: sum('kept'),
-        stored: sum('stored'),
-        seconds: Math.round((machine.clock() - began) / 1000),
-      });
-      return { exceptions: unreadable.length };
-    } finally {
-      for (const { device } of opened) await device.close();
-      await medium.close();
-    }
+    const size = typeof partSize === 'string' ? parseSize(partSize) : partSize;
+    const medium = openMedium(folder, size === undefined ? {} : { partSize: size });
+    return await image(world, { ...job, medium, place: folder, folder });
   } finally {
-    await machine.unmount(job.to);
+    await machine.unmount(to);
+  }
+}
+
+/** Images disks onto a medium, which is closed then, with progress on every console. */
+export async function image(world: AgentWorld, job: Imaging): Promise<RunOutcome> {
+  const { console, machine, signal } = world;
+  const { manner, medium, place, folder } = job;
+  const opened: SourceDisk[] = [];
+  const began = machine.clock();
+  try {
+    for (const { identity } of job.disks) {
+      if (folder !== null) await checkSource(identity.path, folder);
+      opened.push({ device: await openDisk(identity.path), identity });
+    }
+    const stages = console.stages('backup');
+    let result;
+    try {
+      result = await backup({
+        disks: opened,
+        medium,
+        machine: { ...(await machine.facts()), hostname: manner.name },
+        name: manner.name,
+        note: manner.note,
+        allSectors: manner.allSectors,
+        keepDeleted: manner.keepDeleted,
+        onReadError: manner.onReadError,
+        level: manner.level,
+        now: machine.now(),
+        reporter: stages.reporter,
+        signal,
+      });
+    } catch (error) {
+      await stages.end('failed');
+      throw error;
+    }
+    await stages.end('done');
+    const { totals, set } = result;
+    const sum = (field: 'kept' | 'stored'): number =>
+      totals.volumes.reduce((bytes, volume) => bytes + volume[field], 0);
+    const unreadable = totals.volumes.filter((volume) => volume.unreadable.length > 0);
+    for (const { volume, unreadable: extents } of unreadable) {
+      const bytes = extents.reduce((all, { length }) => all + length, 0);
+      console.event('damage', { volume, bytes, files: 0, reason: 'could not be read' });
+    }
+    console.event('backup-done', {
+      set,
+      place,
+      kept: sum('kept'),
+      stored: sum('stored'),
+      seconds: Math.round((machine.clock() - began) / 1000),
+    });
+    return { exceptions: unreadable.length };
+  } finally {
+    for (const { device } of opened) await device.close();
+    await medium.close();
   }
 }

@@ -13,7 +13,7 @@ export {
   type Facts,
   type Question,
 } from './console.ts';
-export { hostMachine, type Machine } from './machine.ts';
+export { hostMachine, type Machine, type TapeOfMachine } from './machine.ts';
 export { openQuestions, requireAnswers } from './questions.ts';
 export {
   applyRestore,

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listDisks, type Disk } from '../disk/index.ts';
 import {
   hostFileSystems,
+  listChangers,
+  listTapeDrives,
   machineFacts,
   mountFileSystem,
   secureBoot,
@@ -10,6 +12,15 @@ import {
   type HostFileSystem,
   type MachineFacts,
 } from '../system/index.ts';
+
+/** A tape drive of the machine. */
+export interface TapeOfMachine {
+  /** What `openMedium` takes. */
+  readonly address: string;
+  readonly path: string;
+  readonly serial: string | null;
+  readonly model: string;
+}
 
 /** What the agent needs of the machine it runs on; a test has one of its own. */
 export interface Machine {
@@ -21,6 +32,10 @@ export interface Machine {
   secureBoot(): Promise<boolean | null>;
   disks(): Promise<Disk[]>;
   fileSystems(): Promise<HostFileSystem[]>;
+  /** The tape drives. */
+  tapes(): Promise<TapeOfMachine[]>;
+  /** The changers that fill them. */
+  changers(): Promise<Omit<TapeOfMachine, 'address'>[]>;
   /** Mounts a file system and gives the folder; one that is mounted already is mounted anew where the rights differ. */
   mount(found: HostFileSystem, write: boolean): Promise<string>;
   unmount(found: HostFileSystem): Promise<void>;
@@ -56,6 +71,19 @@ export function hostMachine(): Machine {
     secureBoot,
     disks: () => listDisks(),
     fileSystems: hostFileSystems,
+    tapes: async () =>
+      (await listTapeDrives()).map(({ path, vendor, model, serial }) => ({
+        address: `tape:${path}`,
+        path,
+        serial,
+        model: `${vendor} ${model}`.trim(),
+      })),
+    changers: async () =>
+      (await listChangers()).map(({ path, vendor, model, serial }) => ({
+        path,
+        serial,
+        model: `${vendor} ${model}`.trim(),
+      })),
     async mount(found, write) {
       const present = mounted.get(found.device);
       if (present !== undefined) {

@@ -8,17 +8,23 @@ import { isMountable, type HostFileSystem } from '../system/index.ts';
 import type { Machine } from './machine.ts';
 import { placeText, type Place } from './place.ts';
 
-/** A backup set on a mounted medium. */
+/** A backup set that was found. */
 export interface FoundSet {
   /** Its name on the medium. */
   readonly name: string;
-  /** The folder that holds its parts. */
-  readonly folder: string;
-  /** The same from the top of its file system; empty for the top itself. */
-  readonly path: string;
-  readonly on: HostFileSystem;
-  readonly head: SetHead;
+  /** Where it is: the folder that holds its parts, or the address of the tape drive. */
+  readonly place: string;
+  /** The mounted file system it is on, and its folder from the top of that; null on tape. */
+  readonly on: { readonly fileSystem: HostFileSystem; readonly path: string } | null;
+  /** What a person calls where it is. */
+  readonly label: string;
+  readonly machine: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly note: string;
   readonly bytes: number | null;
+  /** Opens its medium; the caller closes it. */
+  readonly open: () => Medium;
 }
 
 /** What a look at the machine's media brought up. */
@@ -88,7 +94,18 @@ export async function setsUnder(top: string, on: HostFileSystem): Promise<FoundS
     try {
       for (const { name, complete, bytes } of await medium.list()) {
         const head = complete ? await headOf(medium, name) : null;
-        if (head !== null) found.push({ name, folder, path: relative(top, folder), on, head, bytes });
+        if (head === null) continue;
+        found.push({
+          name,
+          place: folder,
+          on: { fileSystem: on, path: relative(top, folder) },
+          label: on.label ?? on.device,
+          machine: head.name,
+          createdAt: head.createdAt,
+          note: head.note,
+          bytes,
+          open: () => openMedium(folder),
+        });
       }
     } catch (error) {
       if (!isCoded(error)) throw error;
@@ -128,21 +145,16 @@ async function foldersWithParts(top: string): Promise<string[]> {
   return found;
 }
 
-/** The sets of a survey a place and a name stand for. */
-export async function setsAt(
-  survey: Survey,
-  disks: readonly Disk[],
-  place: Place,
-  name: string,
-): Promise<FoundSet[]> {
+/** The sets of a survey that a place, which is none of tapes, and a name stand for. */
+export function setsAt(survey: Survey, disks: readonly Disk[], place: Place, name: string): FoundSet[] {
   const there = survey.sets.filter(
-    (set) => matches(set.on, place, survey, disks) && isBelow(set, place.path),
+    ({ on }) => on !== null && matches(on.fileSystem, place, survey, disks) && isBelow(on.path, place.path),
   );
   return name === 'latest' ? there : there.filter((set) => set.name === name);
 }
 
-function isBelow(set: FoundSet, path: string | null): boolean {
-  return path === null || set.path === path || set.path.startsWith(`${path}/`);
+function isBelow(folder: string, path: string | null): boolean {
+  return path === null || folder === path || folder.startsWith(`${path}/`);
 }
 
 /** The one file system a place names. Throws `medium-not-found`, or `target-ambiguous` for a tie. */
@@ -191,7 +203,7 @@ function matches(
 
 /** The newest of some sets. Throws `no-such-set`, or `target-ambiguous` when two places hold the newest. */
 export function newestSet(sets: readonly FoundSet[], wanted: string): FoundSet {
-  const newestFirst = sets.toSorted((a, b) => b.head.createdAt.localeCompare(a.head.createdAt));
+  const newestFirst = sets.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
   const [first, second] = newestFirst;
   if (first === undefined) {
     throw new RemetalError('no-such-set', `No backup set is at ${wanted}.`, {
@@ -200,10 +212,10 @@ export function newestSet(sets: readonly FoundSet[], wanted: string): FoundSet {
     });
   }
   // The same set twice is a copy; either will do, but which one is a matter for a person.
-  if (second !== undefined && second.head.createdAt === first.head.createdAt) {
+  if (second !== undefined && second.createdAt === first.createdAt) {
     throw new RemetalError('target-ambiguous', `Two media hold the set ${first.name}.`, {
       hint: 'Name the one to use in set.from, or detach the other.',
-      facts: { folders: [first.folder, second.folder] },
+      facts: { places: [first.place, second.place] },
     });
   }
   return first;

@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import { isCoded, RemetalError } from '../errors/index.ts';
 
-const schemes = ['label', 'uuid', 'serial', 'iso'] as const;
+const schemes = ['label', 'uuid', 'serial', 'iso', 'tape'] as const;
 type Scheme = (typeof schemes)[number];
 
 /**
  * A place on a medium, named by what stays the same whatever the kernel calls the disk:
- * `label:BACKUP/web1`, `uuid:…/web1`, `serial:…/web1`, `iso:/web1`, `any`.
+ * `label:BACKUP/web1`, `uuid:…/web1`, `serial:…/web1`, `iso:/web1`, `tape:` with a drive's serial or `any`, `any`.
  */
 export interface Place {
   readonly by: 'any' | Scheme;
-  /** The label, UUID or serial; empty for `iso` and `any`. */
+  /** The label, UUID or serial; empty for `iso` and `any`, `any` for every tape drive. */
   readonly value: string;
   /** Folder or file on it, without a leading slash; null where none was named. */
   readonly path: string | null;
@@ -22,10 +22,11 @@ export function parsePlace(text: string): Place {
   const match = /^([a-z]+):([^/]*)(?:\/(.*))?$/s.exec(text);
   const by = schemes.find((scheme) => scheme === match?.[1]);
   if (match === null || by === undefined)
-    throw invalid(text, 'begins with label:, uuid:, serial: or iso:, or is any');
+    throw invalid(text, 'begins with label:, uuid:, serial:, iso: or tape:, or is any');
   const value = match[2]!;
   const path = (match[3] ?? '').replace(/\/+$/, '');
   if (by === 'iso' && value !== '') throw invalid(text, 'has a slash after iso:');
+  if (by === 'tape' && path !== '') throw invalid(text, 'has no folder after the serial of a tape drive');
   if (by !== 'iso' && value === '') throw invalid(text, `has a name after ${by}:`);
   if (path.includes('\0') || path.split('/').some((part) => part === '..' || part === '.')) {
     throw invalid(text, 'goes down from the top of the medium only');

@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSet, type SetReader } from '../archive/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
-import { openMedium } from '../medium/index.ts';
 import { logBeside, logging, logIntoSystem, logName, logText, type LogCandidate } from '../restore/log.ts';
 import { withMount } from '../restore/mounting.ts';
 import { describePlan } from '../restore/plan-description.ts';
@@ -13,6 +12,8 @@ import type { Answers } from './answers.ts';
 import { asTarget } from './candidates.ts';
 import { newestSet, setsAt, surveyMedia, type FoundSet, type Survey } from './media.ts';
 import { parsePlace } from './place.ts';
+import { Tapes } from './tapes.ts';
+import { tapeOperator } from './tape-operator.ts';
 import { applyRestore, checkPin, planRestore, type Planned } from './restore-run.ts';
 import { waitingFor } from './waiting.ts';
 import type { AgentWorld, RunOutcome } from './world.ts';
@@ -24,7 +25,7 @@ export type RestoreManner = Pick<Answers, 'verify' | 'onDamage'>;
 export async function restoreFromAnswers(world: AgentWorld, answers: Answers): Promise<RunOutcome> {
   const { console, signal } = world;
   const { found, survey } = await waitForSet(world, answers);
-  return await withFoundSet(found, async (reader, close) => {
+  return await withFoundSet(world, found, async (reader, close) => {
     const told = new Set<string>();
     const planned = await waitingFor(
       world,
@@ -59,32 +60,46 @@ async function waitForSet(world: AgentWorld, answers: Answers): Promise<{ found:
   const name = answers.set?.name ?? 'latest';
   const place = parsePlace(from);
   const told = new Set<string>();
-  return waitingFor(
-    world,
-    { what: 'set', seconds: answers.wait, codes: ['no-such-set', 'medium-not-found'] },
-    async () => {
-      const survey = await surveyMedia(world.machine);
-      tellUnreadable(world, survey, told);
-      const sets = await setsAt(survey, await world.machine.disks(), place, name);
-      const found = newestSet(sets, from);
-      tellSets(world, survey);
-      return { found, survey };
-    },
-  );
+  const tapes = new Tapes(world, tapeOperator(world, { unattendedSeconds: answers.wait }));
+  try {
+    return await waitingFor(
+      world,
+      { what: 'set', seconds: answers.wait, codes: ['no-such-set', 'medium-not-found'] },
+      async () => {
+        const survey = await surveyMedia(world.machine);
+        tellUnreadable(world, survey, told);
+        const sets = setsAt(survey, await world.machine.disks(), place, name);
+        // A look at tapes takes its time, so nobody who has the set on a disk is made to wait for it.
+        const wanted = sets.length === 0 && (place.by === 'tape' || place.by === 'any');
+        const onTape = wanted ? await tapes.sets(place.value === '' ? 'any' : place.value) : [];
+        const named = onTape.filter((set) => name === 'latest' || set.name === name);
+        const found = newestSet([...sets, ...named], from);
+        // What was found keeps its drive.
+        if (found.on === null) tapes.keep(found.place);
+        tellSets(world, { ...survey, sets: [...survey.sets, ...onTape] });
+        return { found, survey };
+      },
+    );
+  } finally {
+    await tapes.close();
+  }
 }
 
 /** Opens a found set while `work` runs, which may close it before its end. */
 export async function withFoundSet<T>(
+  { console }: Pick<AgentWorld, 'console'>,
   found: FoundSet,
   work: (reader: SetReader, close: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  const medium = openMedium(found.folder);
+  const medium = found.open();
   let reader: SetReader | null = null;
   let closed = false;
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
     await reader?.close();
+    const movements = medium.movements?.();
+    if (movements !== undefined) console.event('tape', { ...movements });
     await medium.close();
   };
   try {
@@ -153,14 +168,8 @@ export function tellSets({ console }: AgentWorld, survey: Survey): void {
       ...(disk === survey.bootDisk ? { boot: true } : {}),
     });
   }
-  for (const { name, folder, head } of survey.sets) {
-    console.event('found-set', {
-      name,
-      place: folder,
-      machine: head.name,
-      created: head.createdAt,
-      complete: true,
-    });
+  for (const { name, place, machine, createdAt } of survey.sets) {
+    console.event('found-set', { name, place, machine, created: createdAt, complete: true });
   }
 }
 
@@ -267,14 +276,15 @@ async function leaveLogs(
       tell(error, 'in the restored system');
     }
   }
-  if (found.on.type === 'iso9660') return;
+  if (found.on === null || found.on.fileSystem.type === 'iso9660') return;
+  const { fileSystem, path } = found.on;
   try {
-    const top = await machine.mount(found.on, true);
-    console.event('log', { path: await logBeside(join(top, found.path), found.name, name, text) });
+    const top = await machine.mount(fileSystem, true);
+    console.event('log', { path: await logBeside(join(top, path), found.name, name, text) });
   } catch (error) {
     tell(error, 'beside the set');
   }
-  await machine.mount(found.on, false).catch((error: unknown) => tell(error, 'beside the set'));
+  await machine.mount(fileSystem, false).catch((error: unknown) => tell(error, 'beside the set'));
 }
 
 function logCandidates(plan: Plan): LogCandidate[] {

@@ -7,13 +7,13 @@ import { nodeCodec, type Codec } from './codec.ts';
 import type { Contents, Place } from './documents.ts';
 import { GroupPipeline } from './group-pipeline.ts';
 import { GroupIndex } from './map.ts';
-import { encodeMap, placeMap } from './map-record.ts';
 import { sumOf } from './record.ts';
 import { RecordStream, type RecordFields } from './record-stream.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
 import { recordSizes } from './sizes.ts';
 import { checksumLength } from './structures.ts';
 import { ChecksumTable } from './tables.ts';
+import { placeVolumes, type VolumeState } from './volume-states.ts';
 
 export interface SetRequest {
   readonly head: SetHead;
@@ -100,22 +100,6 @@ export async function createSet(medium: Medium, request: SetRequest): Promise<Se
   };
 }
 
-interface VolumeState {
-  readonly volume: string;
-  readonly size: number;
-  readonly number: number;
-  readonly firstOrdinal: number;
-  readonly groups: number;
-  readonly plainBytes: number;
-  /** Ordinals of the pieces of its map, and of their copies. */
-  readonly maps: number[];
-  readonly copies: number[];
-  next: number;
-  zero: number;
-  stored: number;
-  unreadable: Extent[];
-}
-
 /** The ordinals of the records that the contents name; where they lie is known when all are on the medium. */
 type Named = Record<'head' | 'layout' | 'checksums' | 'exceptions' | 'totals' | 'index', number[]>;
 
@@ -156,26 +140,14 @@ class SequentialWriter {
 
   /* All maps stand before all groups, so a reader that comes from the front knows everything before it writes. */
   async #maps(): Promise<void> {
-    const pieces: Buffer[][] = [];
-    const facts: { map: Pick<VolumeMap, 'volume' | 'size'>; groups: number; plainBytes: number }[] = [];
-    for (const map of this.#request.maps) {
-      const { groupCount, plainBytes } = new GroupIndex(map);
-      facts.push({ map: { volume: map.volume, size: map.size }, groups: groupCount, plainBytes });
-      pieces.push(encodeMap(map, this.#pieceLength));
-    }
-    let firstOrdinal = this.#stream.nextOrdinal + pieces.reduce((sum, { length }) => sum + length, 0);
-    for (const [i, { map, groups, plainBytes }] of facts.entries()) {
-      const number = this.#request.layout.volumes.findIndex((volume) => volume.id === map.volume);
-      if (number === -1 || this.#volumes.some((volume) => volume.number === number)) {
-        throw new RemetalError('internal', `Volume ${map.volume} is not the next of the layout.`);
-      }
-      const places = { number, firstOrdinal, groups, plainBytes, maps: [], copies: [] };
-      const counts = { next: 0, zero: 0, stored: 0, unreadable: [] };
-      const volume: VolumeState = { ...map, ...places, ...counts };
+    const { maps, layout } = this.#request;
+    const placed = placeVolumes(maps, layout, {
+      pieceLength: this.#pieceLength,
+      nextOrdinal: this.#stream.nextOrdinal,
+    });
+    for (const { volume, pieces } of placed) {
       this.#volumes.push(volume);
-      placeMap(pieces[i]!, firstOrdinal);
-      for (const [piece, plain] of pieces[i]!.entries()) await this.#mapPiece(volume, piece, plain);
-      firstOrdinal += groups;
+      for (const [piece, plain] of pieces.entries()) await this.#mapPiece(volume, piece, plain);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Choice, Console, Facts, Machine } from '../../src/agent/index.ts';
+import type { Choice, Console, Facts, Machine, TapeOfMachine } from '../../src/agent/index.ts';
 import { identityOf, type Disk } from '../../src/disk/index.ts';
 import type { HostFileSystem } from '../../src/system/index.ts';
 
@@ -73,6 +73,7 @@ export interface FakeMachineParts {
   /** Image files that play the disks. */
   readonly disks?: readonly string[];
   readonly media?: readonly FakeMedium[];
+  readonly tapes?: readonly TapeOfMachine[];
 }
 
 /** A machine of image files and folders; its clock runs as fast as it is waited for. */
@@ -88,6 +89,8 @@ export function fakeMachine(parts: FakeMachineParts): FakeMachine {
     secureBoot: async () => null,
     disks: () => Promise.all((parts.disks ?? []).map(fakeDisk)),
     fileSystems: async () => [...(parts.media ?? [])],
+    tapes: async () => [...(parts.tapes ?? [])],
+    changers: async () => [],
     async mount(found, write) {
       mounts.push(`${found.device} ${write ? 'rw' : 'ro'}`);
       return (parts.media ?? []).find(({ device }) => device === found.device)!.folder;
