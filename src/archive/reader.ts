@@ -6,7 +6,8 @@ import { readChecksums, type GroupChecksum } from './checksums.ts';
 import type { Codec } from './codec.ts';
 import type { VolumePlace } from './documents.ts';
 import { readGroups } from './groups.ts';
-import { openRecords } from './open.ts';
+import { GroupIndex } from './map.ts';
+import { openRecords, type OpenedSet } from './open.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
 
 export interface OpenOptions {
@@ -48,9 +49,9 @@ export interface SetReader {
   readonly layout: Layout;
   /** By volume id, in the order of the set. */
   readonly maps: ReadonlyMap<string, VolumeMap>;
-  /** Null only when they could not be read, as in a set without an end that was opened by scanning. */
+  /** Null when they could not be read, as in a set without an end that was opened by scanning, and on a tape, where they lie at its end. */
   readonly totals: SetTotals | null;
-  /** Digest of the end record, hex: what a chain and a plan name the set by. Null in a set without an end. */
+  /** Digest of the end record, hex: what a chain names the set by. Null in a set without an end and on a tape. */
   readonly digest: string | null;
   /** What was found damaged and could be made good, while opening and since. */
   readonly problems: readonly RemetalError[];
@@ -64,8 +65,22 @@ export interface SetReader {
   close(): Promise<void>;
 }
 
+/** Boot code of all disks together that is kept in memory, plain bytes. */
+const mostBootCode = 64 * 1024 * 1024;
+
+/* It stands first in a set and is written last, when everything it starts is there. */
+function retainBootCode({ records, layout, volumes }: OpenedSet): void {
+  let bytes = 0;
+  for (const { map, number, firstOrdinal } of volumes) {
+    const { groupCount, plainBytes } = new GroupIndex(map);
+    if (layout.volumes[number]?.kind !== 'boot' || bytes + plainBytes > mostBootCode) continue;
+    bytes += plainBytes;
+    records.retain(firstOrdinal, groupCount);
+  }
+}
+
 /**
- * Opens a set by its end record. Refuses what is no set (`not-a-set`), not whole (`set-incomplete`,
+ * Opens a set by its end record, on a tape from its front. Refuses what is no set (`not-a-set`), not whole (`set-incomplete`,
  * `set-truncated`, `part-missing`), of a later format (`set-too-new`) or encrypted
  * (`set-encrypted`). Damage in the records that describe the set is made good from their copies or
  * by reading the whole set once, and listed in `problems`; where it cannot be, `record-damaged`.
@@ -76,6 +91,7 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
   try {
     const opened = await openRecords(source, name, options.salvage ?? false);
     const { records, head, layout, volumes, totals, digest } = opened;
+    if (records.byOrdinal) retainBootCode(opened);
     const placeOf = (id: string): VolumePlace => {
       const volume = volumes.find(({ map }) => map.volume === id);
       if (volume !== undefined) return volume;

@@ -40,6 +40,8 @@ export class SetSource {
   /** The records that describe the set, kept while it is opened from the front; and always the one read last. */
   #front: Map<number, StoredRecord> | null = null;
   #latest: StoredRecord | null = null;
+  readonly #toRetain: { readonly first: number; readonly end: number }[] = [];
+  readonly #retained = new Map<number, StoredRecord | RemetalError>();
   /** Checksums of the groups that were read, where the table of the set lies a journey away. */
   readonly sums: MetSums | null;
 
@@ -94,14 +96,60 @@ export class SetSource {
   }
 
   async #recordOf(ordinal: number): Promise<StoredRecord> {
-    const known = this.#latest?.header.ordinal === ordinal ? this.#latest : this.#front?.get(ordinal);
-    if (known !== undefined) return known;
+    const latest = this.#latest?.header.ordinal;
+    const known =
+      latest === ordinal ? this.#latest! : (this.#front?.get(ordinal) ?? this.#retained.get(ordinal));
+    if (known !== undefined) {
+      if (known instanceof RemetalError) throw known;
+      return known;
+    }
+    for (const passed of this.#passedOver(latest ?? -1, ordinal)) {
+      // What is damaged is told when it is asked for.
+      const record = await this.#fetch(passed).catch((error: unknown) => {
+        if (isDamage(error)) return error;
+        throw error;
+      });
+      this.#retained.set(passed, record);
+    }
+    const record = await this.#fetch(ordinal);
+    if (this.#isRetained(ordinal)) this.#retained.set(ordinal, record);
+    return record;
+  }
+
+  async #fetch(ordinal: number): Promise<StoredRecord> {
     this.#at = null;
     const member = await this.#source.record!(ordinal);
     if (member === null) throw new RemetalError('record-missing', `The set ends before record ${ordinal}.`);
     const record = decodeRecord(member);
     this.#latest = record;
     return record;
+  }
+
+  /**
+   * Records that will be asked for after others that lie behind them: they are kept when the medium comes by,
+   * so that one pass serves.
+   */
+  retain(firstOrdinal: number, count: number): void {
+    this.#toRetain.push({ first: firstOrdinal, end: firstOrdinal + count });
+    const latest = this.#latest;
+    if (latest !== null && this.#isRetained(latest.header.ordinal)) {
+      this.#retained.set(latest.header.ordinal, latest);
+    }
+  }
+
+  #isRetained(ordinal: number): boolean {
+    return this.#toRetain.some(({ first, end }) => ordinal >= first && ordinal < end);
+  }
+
+  /** The records to be kept that lie between two ordinals and are not kept yet. */
+  #passedOver(from: number, to: number): number[] {
+    const out: number[] = [];
+    for (const { first, end } of this.#toRetain) {
+      for (let ordinal = Math.max(first, from + 1); ordinal < Math.min(end, to); ordinal++) {
+        if (!this.#retained.has(ordinal)) out.push(ordinal);
+      }
+    }
+    return out.toSorted((a, b) => a - b);
   }
 
   /** A numbered record, wherever it lies; by the index of the set where the medium does not find it by itself. */

@@ -25,6 +25,7 @@ export async function streamVolume(
   let next = options.from;
   let damage = restore.state.damage.filter(([volume, group]) => volume !== step.volume || group < next);
   let written = 0;
+  let unreadable = 0;
   let committedAt = performance.now();
   const point = (): Partial<JournalState> => ({ damage, ...(options.commits ? { group: next } : {}) });
   for (let group = 0; group < next; group++) restore.doneBytes += index.groupLength(group);
@@ -46,6 +47,7 @@ export async function streamVolume(
           facts: { volume: step.volume, group: group.index, code: group.damage.code },
         });
       }
+      unreadable += group.unreadable.reduce((sum, extent) => sum + extent.length, 0);
       await writeGroup(restore, segments, group, step.kind === 'boot' ? step.blank : []);
       group.release?.();
       next = group.index + 1;
@@ -65,12 +67,29 @@ export async function streamVolume(
         committedAt = performance.now();
       }
     }
+    // Where the set has its totals within reach this was told before anything was written.
+    if (reader.totals === null && unreadable > 0) tellUnreadable(restore, step, unreadable);
     await commit(restore, point());
   } catch (error) {
     // Where the disks still answer, nothing that reached them is lost; where they do not, the last point stands.
     await commit(restore, point()).catch(() => writer.settle());
     throw error;
   }
+}
+
+/** What the backup could not read is zeros in the set, and so it will be here. */
+export function tellUnreadable(
+  restore: RestoreRun,
+  { volume, name }: Pick<VolumeStep, 'volume' | 'name'>,
+  bytes: number,
+  extents?: readonly Extent[],
+): void {
+  note(restore, {
+    level: 'warning',
+    code: 'unreadable-at-backup',
+    message: `${bytes} bytes of ${name} could not be read when it was backed up and are zeros`,
+    facts: { volume, ...(extents === undefined ? {} : { extents }) },
+  });
 }
 
 /** What the map of a volume says is zeros without a record. */

@@ -8,6 +8,7 @@ import { movedUnits, netwareTargets, openLaidPartitions } from './apply-netware.
 import { commit, note, checkStopped, type CommitInterval, type RestoreRun } from './apply-run.ts';
 import { allReadBack, doStep, readBackRest } from './apply-steps.ts';
 import { checkTogether, targetOf, type RestoreTargets } from './apply-targets.ts';
+import { tellUnreadable } from './apply-volume.ts';
 import { VolumeWriter } from './apply-writer.ts';
 import { diskJournal, fileJournal, openJournal, type JournalState, type JournalStore } from './journal.ts';
 import type { Plan } from './plan-document.ts';
@@ -105,7 +106,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
     readBackBytes: 0,
     readBackSeconds: 0,
   };
-  tellUnreadable(restore);
+  tellAllUnreadable(restore);
   const resumedAt = await start(restore);
   await openLaidPartitions(restore);
   for (let step = restore.state.step; step < plan.steps.length; step++) {
@@ -175,18 +176,12 @@ async function start(restore: RestoreRun): Promise<number | null> {
   return state.step;
 }
 
-/** What the backup could not read is zeros in the set, and so it will be here. */
-function tellUnreadable(restore: RestoreRun): void {
+function tellAllUnreadable(restore: RestoreRun): void {
   for (const step of restore.plan.steps) {
     if (step.kind !== 'volume' && step.kind !== 'boot') continue;
     const totals = restore.reader.totals?.volumes.find(({ volume }) => volume === step.volume);
-    const bytes = (totals?.unreadable ?? []).reduce((sum, extent) => sum + extent.length, 0);
-    if (bytes === 0) continue;
-    note(restore, {
-      level: 'warning',
-      code: 'unreadable-at-backup',
-      message: `${bytes} bytes of ${step.name} could not be read when it was backed up and are zeros`,
-      facts: { volume: step.volume, extents: totals?.unreadable },
-    });
+    const extents = totals?.unreadable ?? [];
+    const bytes = extents.reduce((sum, extent) => sum + extent.length, 0);
+    if (bytes > 0) tellUnreadable(restore, step, bytes, extents);
   }
 }

@@ -91,3 +91,26 @@ test('verifying passes over everything once, and tells what is torn', async (t) 
   const cut = await verifySet(medium, 'set', quiet);
   t.true(cut.problems.some(({ code }) => code === 'set-truncated'));
 });
+
+test('boot code is kept when it is passed, and read last without going back', async (t) => {
+  const boot = testVolume('disk1.boot', 9, 2);
+  const { medium, asked } = ordinalMedium();
+  await writeSet(medium, [boot, ...volumes], { kinds: { 'disk1.boot': 'boot' } });
+  const reader = await openSet(medium, 'set');
+  for (const { map } of [...volumes, boot, boot]) {
+    for await (const group of reader.groups(map.volume, { onDamage: 'stop' })) {
+      const plain = Buffer.concat(
+        group.extents.map(({ start, length }) =>
+          [...volumes, boot].find((one) => one.map === map)!.bytes.subarray(start, start + length),
+        ),
+      );
+      t.true(group.plain === null ? plain.every((byte) => byte === 0) : group.plain.equals(plain));
+    }
+  }
+  t.deepEqual(
+    asked,
+    asked.toSorted((a, b) => Number(a) - Number(b)),
+  );
+  t.is(new Set(asked).size, asked.length);
+  await reader.close();
+});

@@ -45,6 +45,11 @@ export function testLayout(...volumes: readonly string[]): Layout {
   };
 }
 
+function withKinds(layout: Layout, kinds: NonNullable<WriteOptions['kinds']>): Layout {
+  const volumes = layout.volumes.map((volume) => ({ ...volume, kind: kinds[volume.id] ?? volume.kind }));
+  return { ...layout, volumes };
+}
+
 /** Bytes that look like a disk's: runs of text, runs of zeros, runs that do not shrink. The same for the same seed. */
 export function diskBytes(size: number, seed = 1): Buffer {
   const out = Buffer.alloc(size);
@@ -100,6 +105,8 @@ export interface WriteOptions {
   readonly name?: string;
   readonly head?: SetHead;
   readonly level?: number;
+  /** Kinds of volumes by id; `whole` for the others. */
+  readonly kinds?: Readonly<Record<string, 'boot' | 'whole'>>;
 }
 
 /** Writes a set of these volumes. */
@@ -110,7 +117,7 @@ export async function writeSet(
 ): Promise<SetTotals> {
   const writer = await createSet(medium, {
     head: options.head ?? testHead(),
-    layout: testLayout(...volumes.map(({ map }) => map.volume)),
+    layout: withKinds(testLayout(...volumes.map(({ map }) => map.volume)), options.kinds ?? {}),
     maps: volumes.map(({ map }) => map),
     level: options.level ?? 1,
     name: options.name ?? 'set',
