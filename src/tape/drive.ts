@@ -242,13 +242,19 @@ export class TapeDrive {
     const told = this.#logical === null ? null : await device.tell().catch(() => null);
     const confirmed = told !== null && told === this.#logical;
     const facts = { ...failure.facts, position: this.#position, confirmed };
-    if (!confirmed) this.#position = null;
+    if (!confirmed) await this.#giveUp(device);
     const { hint, cause } = failure;
     return new RemetalError(failure.code, failure.message, {
       ...(hint === undefined ? {} : { hint }),
       facts,
       cause,
     });
+  }
+
+  /* Let go of while it counts as being written the driver would end the file, on whatever tape is there now. */
+  async #giveUp(device: TapeDevice): Promise<void> {
+    this.#position = null;
+    await device.read(Buffer.alloc(512)).catch(() => {});
   }
 
   /**
@@ -285,10 +291,35 @@ export class TapeDrive {
           this.#readBuffer = pageAligned(this.#readBuffer.length * 2);
           continue;
         }
-        if (code === 'EIO' && (await device.status()).endOfData) return null;
+        if (code === 'EIO' && (await this.#isAtEnd(device))) return null;
         throw code === 'EIO' ? await this.#unreadable(error) : driveError(this.name, error);
       }
     }
+  }
+
+  /* A cartridge nothing was written on gives an error like a block that cannot be read does. */
+  async #isAtEnd(device: TapeDevice): Promise<boolean> {
+    if ((await device.status()).endOfData) return true;
+    const here = this.#logical;
+    if (here === null) return await this.#isLastFile(device);
+    if ((await device.tell().catch(() => null)) !== here) return false;
+    await device.operate('EOM').catch(() => {});
+    if ((await device.tell().catch(() => null)) === here) return true;
+    await device.operate('SEEK', here);
+    return false;
+  }
+
+  /* A drive that cannot say where it stands can still say that no filemark follows. */
+  async #isLastFile(device: TapeDevice): Promise<boolean> {
+    const { file, block } = this.#standing().position;
+    if (block !== 0) return false;
+    const follows = await device.operate('FSF', 1).then(
+      () => true,
+      () => false,
+    );
+    await device.operate('REW');
+    if (file > 0) await device.operate('FSF', file);
+    return !follows;
   }
 
   async #unreadable(cause: unknown): Promise<RemetalError> {

@@ -81,7 +81,9 @@ async function whatIsMissing(device: TapeDevice): Promise<Exclude<Unready, 'news
   // The first answers after a load or a reset only tell of that.
   for (let tries = 0; tries < 4; tries++) {
     const answer = await device.command(testUnitReady).catch(() => null);
-    if (answer === null || answer.status === 0) return (await device.status()).online ? null : 'empty';
+    // Who may send no commands has to believe the driver, which looked when the drive was opened.
+    if (answer === null) return (await device.status()).online ? null : 'empty';
+    if (answer.status === 0) return null;
     const sense = decodeSense(answer.sense);
     if (sense === null) return 'other';
     const why = whyUnready(sense);
