@@ -40,6 +40,7 @@ export {
   type HostFileSystem,
 } from './filesystems.ts';
 export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';
+export { sendTo } from './scsi-command.ts';
 export { openSt } from './st-device.ts';
 export {
   listChangers,

@@ -14,6 +14,7 @@ export {
   type TapePosition,
 } from './drive.ts';
 export type { Changer, ChangerSlot, ChangerStatus } from './changer.ts';
+export { changerOfDrive, type PlaceInChanger } from './changer-drives.ts';
 export { densityOf, type Density } from './densities.ts';
 export { mtxChanger, type MtxOptions } from './mtx-changer.ts';
 export type { CartridgeMemory } from './scsi.ts';

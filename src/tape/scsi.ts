@@ -10,6 +10,7 @@ export {
   readConfiguration,
   switchCompression,
 } from './scsi/compression.ts';
+export { decodeDriveElements, readDriveElements, type DriveElement } from './scsi/drive-elements.ts';
 export { decodeInquiry, decodeSerial, inquireSerial, inquiry, type Inquiry } from './scsi/inquiry.ts';
 export {
   decodeLongPosition,
