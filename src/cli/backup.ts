@@ -3,41 +3,47 @@ import { backup, checkSource, type BackupResult, type SourceDisk } from '../back
 import { formatBytes, formatDuration, total } from '../bytes/index.ts';
 import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
-import { openMedium } from '../medium/index.ts';
 import { machineFacts } from '../system/index.ts';
 import { collect, integerOption, sizeOption, type Context, type Verb } from './context.ts';
+import { addTapeOptions, mediumAt, placeText, tellMovements, type TapeOptions } from './place.ts';
 import { Option } from 'commander';
 
 export const backupVerb: Verb = (program, act) => {
-  program
-    .command('backup')
-    .description('image disks or image files as one backup set')
-    .requiredOption('--disk <path>', 'a disk or an image file; may be given again for more', collect)
-    .requiredOption('--to <place>', 'the folder the set is written to, made where it is missing')
-    .option('--name <name>', 'what the machine is called; the host name when absent')
-    .option('--note <text>', 'a line that is kept in the set', '')
-    .option('--all-sectors', 'take every sector, whatever the file systems say is free')
-    .option('--keep-deleted', 'keep deleted files that can still be salvaged (NetWare)')
-    .addOption(
-      new Option('--on-read-error <what>', 'what to do at sectors that cannot be read')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
-    .option('--level <n>', 'zstd level; 0 stores plain', integerOption(0, 19), 1)
-    .option('--part-size <size>', 'cut the set into files of at most this size, as 4G', sizeOption)
-    .option('--sector-size <bytes>', 'sector size of image files: 512 or 4096', integerOption(512, 4096))
+  addTapeOptions(
+    program
+      .command('backup')
+      .description('image disks or image files as one backup set')
+      .requiredOption('--disk <path>', 'a disk or an image file; may be given again for more', collect)
+      .requiredOption(
+        '--to <place>',
+        `${placeText} the set is written to; a folder is made where it is missing`,
+      )
+      .option('--name <name>', 'what the machine is called; the host name when absent')
+      .option('--note <text>', 'a line that is kept in the set', '')
+      .option('--all-sectors', 'take every sector, whatever the file systems say is free')
+      .option('--keep-deleted', 'keep deleted files that can still be salvaged (NetWare)')
+      .addOption(
+        new Option('--on-read-error <what>', 'what to do at sectors that cannot be read')
+          .choices(['stop', 'skip'])
+          .default('stop'),
+      )
+      .option('--level <n>', 'zstd level; 0 stores plain', integerOption(0, 19), 1)
+      .option('--part-size <size>', 'cut the set into files of at most this size, as 4G', sizeOption)
+      .option('--sector-size <bytes>', 'sector size of image files: 512 or 4096', integerOption(512, 4096)),
+  )
     .addHelpText(
       'after',
       `
 Examples:
   remetal backup --disk /dev/sdb --to /mnt/usbdisk/web1
   remetal backup --disk server.raw --disk data.raw --to sets --name web1
-  remetal backup --disk /dev/sdb --to /mnt/fatstick --part-size 4G --on-read-error skip`,
+  remetal backup --disk /dev/sdb --to /mnt/fatstick --part-size 4G --on-read-error skip
+  remetal backup --disk /dev/sdb --to tape:/dev/tape/by-id/scsi-HU1234-nst`,
     )
     .action(act(backUp));
 };
 
-interface BackupOptions {
+interface BackupOptions extends TapeOptions {
   readonly disk: readonly string[];
   readonly to: string;
   readonly name?: string;
@@ -51,10 +57,11 @@ interface BackupOptions {
 }
 
 async function backUp(context: Context, options: BackupOptions): Promise<number> {
-  for (const path of options.disk) await checkSource(path, options.to);
+  const folder = options.to.startsWith('tape:') ? null : options.to;
+  for (const path of options.disk) await checkSource(path, folder);
   const sizes = options.sectorSize === undefined ? {} : { sectorSize: options.sectorSize };
   const disks: SourceDisk[] = [];
-  const medium = openMedium(options.to, options.partSize === undefined ? {} : { partSize: options.partSize });
+  const medium = mediumAt(context, options.to, options);
   try {
     for (const path of options.disk) {
       const identity = await identityOf(path, options.sectorSize);
@@ -81,6 +88,7 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
     return report(context, options.to, result, (performance.now() - began) / 1000);
   } finally {
     for (const { device } of disks) await device.close();
+    tellMovements(context, medium);
     await medium.close();
   }
 }

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { InvalidArgumentError, type Command } from 'commander';
 import { parseSize } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
-import type { Reporter } from '../progress/index.ts';
+import type { Notice, Reporter } from '../progress/index.ts';
 import { createOutput, type Output } from './output.ts';
 import { showStages, stagesOf } from './stages.ts';
 
@@ -23,6 +23,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** True when a person can be asked: standard input and standard error are a terminal. */
   readonly canAsk: boolean;
+  /** Tells a remark where the running operation shows its own. */
+  tell(notice: Notice): void;
   /** Runs a long operation with its progress drawn on a terminal, or printed as lines. */
   during<T>(operation: keyof typeof stagesOf, work: (reporter: Reporter) => Promise<T>): Promise<T>;
 }
@@ -59,23 +61,26 @@ export function createContext(world: World, options: GlobalOptions): Context {
     (world.stderr.columns ?? 0) >= 40 &&
     options.json !== true &&
     options.quiet !== true;
+  let running: Reporter = output.reporter;
   return {
     world,
     output,
+    tell: (notice) => running.notice(notice),
     signal: world.signal,
     canAsk: world.stdin.isTTY === true && world.stderr.isTTY === true && options.json !== true,
     async during(operation, work) {
       if (!drawable) return work(output.reporter);
       const stages = showStages(world.stderr, stagesOf[operation], clock);
-      let result;
+      running = stages.reporter;
+      let how: 'done' | 'failed' = 'failed';
       try {
-        result = await work(stages.reporter);
-      } catch (error) {
-        await stages.end('failed');
-        throw error;
+        const result = await work(stages.reporter);
+        how = 'done';
+        return result;
+      } finally {
+        running = output.reporter;
+        await stages.end(how);
       }
-      await stages.end('done');
-      return result;
     },
   };
 }

@@ -53,7 +53,7 @@ async function extract(
   options: ExtractOptions,
 ): Promise<number> {
   const address = volumeAddress(volume, options.disk);
-  return await withVolume(address, options.set, async (filesystem, leavesOutDeleted) => {
+  return await withVolume(context, address, options.set, async (filesystem, leavesOutDeleted) => {
     if (options.deleted === true && leavesOutDeleted) throw leftOut(filesystem.definition.name);
     const totals = { written: 0, bytes: 0, problems: 0 };
     const choice = { paths, deleted: options.deleted === true, names: options.names };

@@ -49,7 +49,7 @@ async function listFiles(
 ): Promise<void> {
   const deleted = options.deleted === true;
   const address = volumeAddress(volume, options.disk);
-  await withVolume(address, options.set, async (filesystem, leavesOutDeleted) => {
+  await withVolume(context, address, options.set, async (filesystem, leavesOutDeleted) => {
     const rows: NetwareFile[] = [];
     let count = 0;
     let bytes = 0;

@@ -1,20 +1,19 @@
 import { openSet } from '../archive/index.ts';
 import { formatBytes } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
-import { openMedium, type Medium, type SetOnMedium } from '../medium/index.ts';
+import type { Medium, SetOnMedium } from '../medium/index.ts';
 import type { Context, Verb } from './context.ts';
+import { addTapeOptions, mediumAt, placeText, type TapeOptions } from './place.ts';
 import { shown, table } from './table.ts';
 
 export const listVerb: Verb = (program, act) => {
-  program
-    .command('list')
-    .description('list the backup sets on a medium')
-    .argument('<place>', 'the folder they are in')
-    .action(act(list));
+  addTapeOptions(
+    program.command('list').description('list the backup sets on a medium').argument('<place>', placeText),
+  ).action(act(list));
 };
 
-async function list(context: Context, place: string): Promise<void> {
-  const medium = openMedium(place);
+async function list(context: Context, place: string, options: TapeOptions): Promise<void> {
+  const medium = mediumAt(context, place, options);
   try {
     const sets = await Promise.all((await medium.list()).map((set) => withHead(medium, set)));
     if (sets.length === 0) {

@@ -14,7 +14,7 @@ import {
 } from '../layout/netware/index.ts';
 import { setVolume } from '../mount/index.ts';
 import { netwareVolumes, type KnownVolume } from '../restore/plan-netware.ts';
-import { usage } from './context.ts';
+import { usage, type Context } from './context.ts';
 import { withSet } from './sets.ts';
 
 /** Disks and the NetWare volume on them that a person means; null for the only one. */
@@ -31,13 +31,18 @@ with all of them, DISK,DISK:VOLUME. A volume of a backup set is named FOLDER:VOL
 set. Paths that hold a colon or a comma go into --disk, and the volume alone is named then. The name may be left out
 where there is one volume only.`;
 
+const tapePattern = /^tape(\+file)?:/;
+
 /** Takes apart `DISK[,DISK…][:VOLUME]`, or with disks named apart, `VOLUME`. Throws `usage`. */
 export function volumeAddress(text: string, disks: readonly string[] | undefined): VolumeAddress {
   if (disks !== undefined) return { disks, volume: text.replace(/:$/, '') };
-  const colon = existsSync(text) ? -1 : text.lastIndexOf(':');
+  // The scheme of a tape is no disk with the rest as its volume.
+  const scheme = tapePattern.exec(text)?.[0] ?? '';
+  const last = text.lastIndexOf(':');
+  const colon = existsSync(text) || last < scheme.length ? -1 : last;
   const volume = colon < 0 ? null : text.slice(colon + 1);
   const before = colon < 0 ? text : text.slice(0, colon);
-  const named = existsSync(before) ? [before] : before.split(',');
+  const named = existsSync(before) || scheme !== '' ? [before] : before.split(',');
   if (named.includes('') || volume === '') {
     usage(`"${text}" names no disk and volume.`, 'Write DISK:VOLUME, for example server.raw:SYS.');
   }
@@ -77,13 +82,14 @@ export async function openFound(netware: Netware, found: NetwareVolume): Promise
  * @throws `volume-not-found` and what opening disks or sets throws.
  */
 export async function withVolume<T>(
+  context: Context,
   address: VolumeAddress,
   set: string | undefined,
   work: (filesystem: NetwareFileSystem, leavesOutDeleted: boolean) => Promise<T>,
 ): Promise<T> {
   const [place, other] = address.disks;
-  if (place !== undefined && other === undefined && isFolder(place)) {
-    return await withSet(place, set, async (reader) => {
+  if (place !== undefined && other === undefined && isMedium(place)) {
+    return await withSet(context, { place }, set, async (reader) => {
       const { volume, found, leavesOutDeleted } = knownInSet(reader, address.volume);
       const device = setVolume(reader, volume.id);
       return await work(await openNetwareVolume(device, found.definition), leavesOutDeleted);
@@ -95,8 +101,8 @@ export async function withVolume<T>(
   });
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+function isMedium(place: string): boolean {
+  return tapePattern.test(place) || statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function knownInSet(reader: SetReader, name: string | null): KnownVolume {

@@ -3,6 +3,7 @@ import { planRestore } from '../agent/index.ts';
 import { describePlan } from '../restore/plan-description.ts';
 import type { Context, Verb } from './context.ts';
 import { addRestoreOptions, planRequestOf, type RestoreOptions } from './restore-options.ts';
+import { placeText } from './place.ts';
 import { withSet } from './sets.ts';
 
 export const planVerb: Verb = (program, act) => {
@@ -10,7 +11,7 @@ export const planVerb: Verb = (program, act) => {
     program
       .command('plan')
       .description('show every write a restore would do, in order, and its hash; touches nothing')
-      .argument('<place>', 'the folder the set is in')
+      .argument('<place>', placeText)
       .option('-o, --output <file>', 'write the plan as JSON'),
   )
     .addHelpText(
@@ -29,7 +30,7 @@ async function showPlan(
   place: string,
   options: RestoreOptions & { readonly output?: string },
 ): Promise<void> {
-  await withSet(place, options.set, async (reader) => {
+  await withSet(context, { ...options, place }, options.set, async (reader) => {
     const { plan, found } = await planRestore(await planRequestOf(reader, place, options));
     if (options.output !== undefined) await writeFile(options.output, `${JSON.stringify(plan, null, 2)}\n`);
     const lines = describePlan(plan);

@@ -14,9 +14,10 @@ import {
 } from '../restore/wishes.ts';
 import { firmware } from '../system/index.ts';
 import { collect, integerOption, usage } from './context.ts';
+import { addTapeOptions, type TapeOptions } from './place.ts';
 
 /** The options `plan` and `restore` share. */
-export interface RestoreOptions {
+export interface RestoreOptions extends TapeOptions {
   readonly disk?: readonly string[];
   readonly set?: string;
   readonly target?: readonly string[];
@@ -33,7 +34,7 @@ export interface RestoreOptions {
 }
 
 export function addRestoreOptions(command: Command): Command {
-  return command
+  return addTapeOptions(command)
     .option(
       '--disk <path>',
       'the disk or image file to restore onto; given again for the next disk of the set',

@@ -10,6 +10,7 @@ import type { RestoreReport } from '../restore/request.ts';
 import type { Context, Verb } from './context.ts';
 import { kept } from './kept.ts';
 import { addRestoreOptions, planRequestOf, type RestoreOptions } from './restore-options.ts';
+import { placeText } from './place.ts';
 import { withSet } from './sets.ts';
 
 export const restoreVerb: Verb = (program, act) => {
@@ -17,7 +18,7 @@ export const restoreVerb: Verb = (program, act) => {
     program
       .command('restore')
       .description('write a backup set back onto disks or image files')
-      .argument('<place>', 'the folder the set is in')
+      .argument('<place>', placeText)
       .option('--plan <hash|file>', 'carry out this plan and no other: its sha256:… or the file of plan -o')
       .option('--yes', 'carry out whatever plan comes out, without showing it first')
       .option('--verify', 'read everything back and compare')
@@ -59,7 +60,7 @@ async function restore(context: Context, place: string, options: RestoreVerbOpti
       },
     );
   }
-  return await withSet(place, options.set, async (reader) => {
+  return await withSet(context, { ...options, place }, options.set, async (reader) => {
     const planned = await planRestore(await planRequestOf(reader, place, options));
     checkPin(planned.plan, pin);
     if (pin === null && options.yes !== true && !(await confirmed(context, planned))) {

@@ -1,7 +1,9 @@
 import { openSet, type SetReader } from '../archive/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import { openMedium, type Medium } from '../medium/index.ts';
+import type { Medium } from '../medium/index.ts';
 import { nativeCodec } from '../system/index.ts';
+import type { Context } from './context.ts';
+import { mediumAt, tellMovements, type TapeOptions } from './place.ts';
 
 /**
  * The name of the set a command means: the one named, or the newest complete one. Throws `not-a-set`
@@ -41,17 +43,19 @@ async function createdAtOf(medium: Medium, name: string): Promise<string> {
 
 /** Opens the set a command means while `work` runs. */
 export async function withSet<T>(
-  place: string,
+  context: Context,
+  { place, ...options }: TapeOptions & { readonly place: string },
   named: string | undefined,
   work: (set: SetReader, medium: Medium) => Promise<T>,
 ): Promise<T> {
-  const medium = openMedium(place);
+  const medium = mediumAt(context, place, options);
   try {
     const set = await openSet(medium, await chosenSet(medium, named), { codec: nativeCodec() });
     try {
       return await work(set, medium);
     } finally {
       await set.close();
+      tellMovements(context, medium);
     }
   } finally {
     await medium.close();

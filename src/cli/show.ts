@@ -2,20 +2,22 @@ import type { SetReader } from '../archive/index.ts';
 import { formatBytes, total } from '../bytes/index.ts';
 import type { DiskLayout, Volume } from '../layout/layout.ts';
 import type { Context, Verb } from './context.ts';
+import { addTapeOptions, placeText, type TapeOptions } from './place.ts';
 import { withSet } from './sets.ts';
 import { shown, table } from './table.ts';
 
 export const showVerb: Verb = (program, act) => {
-  program
-    .command('show')
-    .description('show what a backup set holds: disks, volumes, what was left out and why')
-    .argument('<place>', 'the folder the set is in')
-    .option('--set <name>', 'which set; the newest when absent')
-    .action(act(show));
+  addTapeOptions(
+    program
+      .command('show')
+      .description('show what a backup set holds: disks, volumes, what was left out and why')
+      .argument('<place>', placeText)
+      .option('--set <name>', 'which set; the newest when absent'),
+  ).action(act(show));
 };
 
-async function show(context: Context, place: string, options: { set?: string }): Promise<void> {
-  await withSet(place, options.set, (set) => {
+async function show(context: Context, place: string, options: TapeOptions & { set?: string }): Promise<void> {
+  await withSet(context, { ...options, place }, options.set, (set) => {
     context.output.result(
       {
         verb: 'show',

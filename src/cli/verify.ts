@@ -1,22 +1,27 @@
 import { verifySet } from '../archive/index.ts';
 import { formatBytes } from '../bytes/index.ts';
 import { exitStatuses } from '../errors/index.ts';
-import { openMedium } from '../medium/index.ts';
 import { nativeCodec } from '../system/index.ts';
 import type { Context, Verb } from './context.ts';
+import { addTapeOptions, mediumAt, placeText, tellMovements, type TapeOptions } from './place.ts';
 import { chosenSet } from './sets.ts';
 
 export const verifyVerb: Verb = (program, act) => {
-  program
-    .command('verify')
-    .description('read a whole set and check every record against its checksum')
-    .argument('<place>', 'the folder the set is in')
-    .option('--set <name>', 'which set; the newest when absent')
-    .action(act(verify));
+  addTapeOptions(
+    program
+      .command('verify')
+      .description('read a whole set and check every record against its checksum')
+      .argument('<place>', placeText)
+      .option('--set <name>', 'which set; the newest when absent'),
+  ).action(act(verify));
 };
 
-async function verify(context: Context, place: string, options: { set?: string }): Promise<number> {
-  const medium = openMedium(place);
+async function verify(
+  context: Context,
+  place: string,
+  options: TapeOptions & { set?: string },
+): Promise<number> {
+  const medium = mediumAt(context, place, options);
   try {
     const name = await chosenSet(medium, options.set);
     const report = await context.during('verify', (reporter) =>
@@ -38,6 +43,7 @@ async function verify(context: Context, place: string, options: { set?: string }
     );
     return problems.length === 0 ? exitStatuses.ok : exitStatuses.integrity;
   } finally {
+    tellMovements(context, medium);
     await medium.close();
   }
 }

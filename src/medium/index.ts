@@ -1,5 +1,5 @@
 /**
- * medium/: where sets live, behind one contract. Imports system, bytes and errors; knows nothing of
+ * medium/: where sets live, behind one contract. Imports tape, progress, system, bytes and errors; knows nothing of
  * archives beyond the size of a record and what closes a set.
  */
 export {
@@ -15,7 +15,7 @@ export {
   type Buffering,
   type MediumMovements,
 } from './medium.ts';
-export { openMedium } from './all.ts';
+export { openMedium, type MediumOptions, type TapeWishes } from './all.ts';
 export { fileMedium, type FileMediumOptions } from './file.ts';
 export { memoryMedium, type MemoryMedium } from './memory.ts';
 export { faultyMedium, type MediumFaults } from './faulty.ts';

@@ -5,7 +5,7 @@
 export { nativeCodec, type NativeCodec, type Packed } from './codec.ts';
 export { attachLoop, type Loop, type LoopRequest } from './loop.ts';
 export { firmware, machineFacts, secureBoot, type MachineFacts } from './machine.ts';
-export { peakMemory } from './memory.ts';
+export { availableMemory, peakMemory } from './memory.ts';
 export {
   deviceNumber,
   deviceNumberOf,

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { freemem } from 'node:os';
 
 /** Peak resident memory of this process or, by its id, of another, in bytes; null when it has ended. */
 export async function peakMemory(pid: number | 'self' = 'self'): Promise<number | null> {
@@ -9,4 +10,9 @@ export async function peakMemory(pid: number | 'self' = 'self'): Promise<number 
   } catch {
     return null;
   }
+}
+
+/** Bytes of memory that could be had without pushing anything out (MemAvailable of /proc/meminfo). */
+export function availableMemory(): number {
+  return freemem();
 }

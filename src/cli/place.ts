@@ -1,0 +1,56 @@
+import type { Command } from 'commander';
+import { openMedium, type Medium } from '../medium/index.ts';
+import { sizeOption, type Context } from './context.ts';
+import { tapeOperator } from './tape/operator.ts';
+
+/** The options of every verb that may go to a tape. */
+export interface TapeOptions {
+  readonly changer?: string;
+  readonly buffer?: number;
+}
+
+/** What a place is, for the help of a verb. */
+export const placeText = 'the folder, .tar file or tape drive (tape:/dev/tape/by-id/…-nst)';
+
+/** Adds the options of tapes to a verb. */
+export function addTapeOptions(command: Command): Command {
+  return command
+    .option(
+      '--changer <name>',
+      'the changer that fills the tape drive: its serial or node, or none; found when absent',
+    )
+    .option(
+      '--buffer <size>',
+      'memory between disk and tape, as 1G; an eighth of what is free when absent',
+      sizeOption,
+    );
+}
+
+/** The medium at a place a person named. On a tape this command's person changes cartridges. */
+export function mediumAt(
+  context: Context,
+  place: string,
+  options: TapeOptions & { readonly partSize?: number } = {},
+): Medium {
+  const { changer, buffer, partSize } = options;
+  return openMedium(place, {
+    ...(partSize === undefined ? {} : { partSize }),
+    tape: {
+      operator: tapeOperator(context),
+      tell: (notice) => context.tell(notice),
+      signal: context.signal,
+      ...(changer === undefined ? {} : { changer }),
+      ...(buffer === undefined ? {} : { bufferBytes: buffer }),
+    },
+  });
+}
+
+/** What moving the medium has cost, as a line for the person; nothing where nothing moved. */
+export function tellMovements(context: Context, medium: Medium): void {
+  const movements = medium.movements?.();
+  if (movements === undefined) return;
+  const { loads, repositionings } = movements;
+  context.output.event({ type: 'tape', loads, repositionings });
+  const cartridges = loads === 1 ? '1 cartridge' : `${loads} cartridges`;
+  context.output.remark(`tape: ${cartridges} made ready, ${repositionings} repositionings`);
+}
