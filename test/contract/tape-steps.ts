@@ -83,8 +83,8 @@ function times(count: number, make: (i: number) => Step): Step[] {
 }
 
 const blocksOfAnyLength: readonly Step[] = [
-  operate('SETBLK', 0),
   operate('REW'),
+  operate('SETBLK', 0),
   ...[512, 4096, 64 * kibi, 100_000, 256 * kibi].map((length) => write(length, length)),
   operate('WEOF'),
   operate('REW'),
@@ -186,12 +186,53 @@ const blocksOfOneLength: readonly Step[] = [
   read(192 * kibi),
   operate('REW'),
   read(320 * kibi - 64 * kibi),
+  // A read that a filemark ended, and then something else than the next read.
+  operate('REW'),
+  read(320 * kibi),
+  operate('FSF'),
+  operate('REW'),
+  read(320 * kibi),
+  operate('BSF'),
+  operate('REW'),
+  read(320 * kibi),
+  operate('BSR'),
+  operate('REW'),
+  read(320 * kibi),
+  operate('FSR'),
+  // A block of another length.
+  operate('SETBLK', 32 * kibi),
+  operate('REW'),
+  read(64 * kibi),
+  write(32 * kibi, 7),
+  operate('SETBLK', 64 * kibi),
+  operate('REW'),
+  write(64 * kibi, 8),
+  operate('SETBLK', 0),
+  write(1000, 9),
+  operate('SETBLK', 64 * kibi),
+  operate('REW'),
+  // A block of another length behind one that fits.
+  read(128 * kibi),
+  read(128 * kibi),
   operate('SETBLK', 0),
   operate('REW'),
   read(64 * kibi),
 ];
 
 const ending: readonly Step[] = [
+  operate('REW'),
+  write(4096, 1),
+  operate('WEOF', 0),
+  operate('REW'),
+  read(4096, 1),
+  read(4096),
+  operate('REW'),
+  write(4096, 1),
+  operate('NOP'),
+  operate('FSR'),
+  operate('REW'),
+  read(4096, 1),
+  read(4096),
   operate('REW'),
   write(4096, 1),
   operate('WEOF', 0),
@@ -251,10 +292,25 @@ const refusals: readonly Step[] = [
   operate('UNLOCK'),
   operate('COMPRESSION', 0),
   operate('SETBLK', 9_000_000),
+  operate('LOCK'),
   operate('OFFL'),
   read(4096),
+  write(4096, 1),
   operate('REW'),
+  operate('NOP'),
+  operate('WEOF'),
+  operate('SEEK', 0),
+  operate('SETBLK', 0),
+  operate('LOCK'),
+  operate('OFFL'),
+  step('open to look', (tape) => tape.reopen('look')),
+  operate('REW'),
+  read(4096),
+  write(4096, 1),
   operate('LOAD'),
+  step('open to write', (tape) => tape.reopen('write')),
+  operate('LOAD'),
+  read(4096),
   operate('REW'),
 ];
 
@@ -289,6 +345,9 @@ export const steps: readonly Step[] = [
   ...refusals,
   ...endOfTape,
 ];
+
+/** The same steps, for lists of other cartridges. */
+export const stepsOf = { operate, write, read };
 
 /** Does all steps with one drive, and gives a line of each: its name, how it ended and where the tape stands. */
 export async function runSteps(open: OpenTape, chosen: readonly Step[] = steps): Promise<string[]> {

@@ -22,8 +22,31 @@ export interface Cartridge {
   readonly presence: number;
 }
 
+/**
+ * What the driver met last: `filemark` was just passed, `filemark-ahead` ended a read that had blocks before
+ * it, `end` is the end of the data and `end-ahead` is told once more before it; `warned` refuses one write,
+ * and after that `warned-twice` lets one through.
+ */
+export const metConditions = [
+  'nothing',
+  'filemark',
+  'filemark-ahead',
+  'end-ahead',
+  'end',
+  'warned',
+  'warned-twice',
+] as const;
+export type Met = (typeof metConditions)[number];
+
+/** Where the driver believes the tape to be; -1 where it does not know. */
+export interface DriverPosition {
+  readonly file: number;
+  readonly block: number;
+  readonly met: Met;
+}
+
 /** What a drive and its driver know between two programs that use them. */
-export interface DriveMemory {
+export interface DriveMemory extends DriverPosition {
   /** Of the cartridge that was in the drive; null for none. */
   readonly presence: number | null;
   /** False when the drive let go of the cartridge, which then sticks out of it. */
@@ -31,9 +54,6 @@ export interface DriveMemory {
   /** The number of the block that the tape stands at. */
   readonly position: number;
   readonly blockSize: number;
-  /** As the system's driver counts; -1 where it does not know. */
-  readonly file: number;
-  readonly block: number;
 }
 
 /** The mouth of a drive, and what goes on around it. */

@@ -5,6 +5,7 @@ const noMedium = 123;
 
 const words = {
   EACCES: 'permission denied',
+  EAGAIN: 'resource temporarily unavailable',
   EBADF: 'bad file descriptor',
   EBUSY: 'resource busy or locked',
   EINVAL: 'invalid argument',

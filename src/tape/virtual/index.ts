@@ -10,7 +10,7 @@ export type { Place } from './library-state.ts';
 export { systemClock, type Clock } from './pace.ts';
 export { ScsiDrive, type DriveCounters } from './scsi-drive.ts';
 export { inquiry, modeHeader } from './scsi-pages.ts';
-export { check, good, senseCode, senseKey, type Answer } from './sense.ts';
+export { check, good, senseCode, senseData, senseKey, type Answer } from './sense.ts';
 export {
   createLibrary,
   openLibrary,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { RemetalError } from '../../errors/index.ts';
 import { systemCode } from '../drive-errors.ts';
+import { metConditions } from './bay.ts';
 import { faultsSchema } from './faults.ts';
 
 /** A barcode, which is also the name of the cartridge's file. */
@@ -49,6 +50,7 @@ export const memorySchema = z.strictObject({
   blockSize: z.int(),
   file: z.int(),
   block: z.int(),
+  met: z.enum(metConditions),
 });
 
 export type LibraryDescription = z.infer<typeof librarySchema>;

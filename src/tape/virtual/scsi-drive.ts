@@ -1,4 +1,4 @@
-import type { Cartridge, DriveBay, DriveMemory } from './bay.ts';
+import type { Cartridge, DriveBay, DriveMemory, DriverPosition } from './bay.ts';
 import { FaultPlan, type FaultEvent } from './faults.ts';
 import { Pace, systemClock, type Clock } from './pace.ts';
 import {
@@ -140,15 +140,14 @@ export class ScsiDrive {
       this.#alerts.add(alert);
   }
 
-  /** Keeps where the tape stands for the next program; `file` and `block` as its driver counts. */
-  async remember(file = -1, block = -1): Promise<void> {
+  /** Keeps where the tape stands for the next program. */
+  async remember(driver: DriverPosition = { file: -1, block: -1, met: 'nothing' }): Promise<void> {
     await this.bay.remember({
       presence: this.#cartridge?.presence ?? null,
       loaded: this.#loaded,
       position: this.#position,
       blockSize: this.#modes.blockSize,
-      file,
-      block,
+      ...driver,
     });
   }
 
@@ -204,7 +203,7 @@ export class ScsiDrive {
         return good();
       }
       case op.logSense:
-        return found(logPage(command[2]! & 0x3f, this.#cartridge, this.#alerts));
+        return found(logPage(command, this.#cartridge, this.#alerts));
       case op.reportDensity:
         return good(densityReport());
       case op.prevent:

@@ -127,8 +127,12 @@ export function decodeModes(command: Uint8Array, sent: Buffer, modes: DriveModes
   return out;
 }
 
-/** A page of LOG SENSE with its header (SPC-4); null for one there is none of. Reading TapeAlert clears it. */
-export function logPage(page: number, cartridge: Cartridge | null, alerts: Set<number>): Buffer | null {
+/**
+ * A page of LOG SENSE with its header (SPC-4); null for one there is none of. Reading TapeAlert clears it, but
+ * not with less room than for the whole page: tools ask for its length first.
+ */
+export function logPage(command: Buffer, cartridge: Cartridge | null, alerts: Set<number>): Buffer | null {
+  const page = command[2]! & 0x3f;
   const head = (body: Buffer): Buffer => {
     const header = Buffer.from([page, 0, 0, 0]);
     header.writeUInt16BE(body.length, 2);
@@ -141,8 +145,9 @@ export function logPage(page: number, cartridge: Cartridge | null, alerts: Set<n
       const flags = Array.from({ length: 64 }, (_, i) =>
         parameter(i + 1, Buffer.from([alerts.has(i + 1) ? 1 : 0])),
       );
-      alerts.clear();
-      return head(Buffer.concat(flags));
+      const whole = head(Buffer.concat(flags));
+      if (command.readUInt16BE(7) >= whole.length) alerts.clear();
+      return whole;
     }
     case 0x31: {
       const facts = cartridge?.facts;

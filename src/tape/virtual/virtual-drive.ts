@@ -7,9 +7,9 @@ import type {
   TapeOperation,
   TapeStatus,
 } from '../../system/index.ts';
+import type { Met } from './bay.ts';
 import { driverError } from './driver-error.ts';
 import { decodeAnswer, isReset, tapeCommand, type Refusal } from './driver-commands.ts';
-import { systemClock, type Clock } from './pace.ts';
 import type { ScsiDrive } from './scsi-drive.ts';
 import { density, longestBlock } from './scsi-pages.ts';
 import { senseCode, senseFlag, senseKey, type Answer } from './sense.ts';
@@ -17,37 +17,30 @@ import { senseCode, senseFlag, senseKey, type Answer } from './sense.ts';
 /** Takes the drive for one program; null while another has it. */
 export type TakeDrive = () => Promise<(() => Promise<void>) | null>;
 
-/**
- * What the last calls met: `filemark` was just passed, `filemark-ahead` ended a read that had blocks before
- * it, `end` is the end of the data and `end-ahead` is told once more before it; `warned` refuses one write,
- * and after that `warned-twice` lets one through.
- */
-type Met = 'nothing' | 'filemark' | 'filemark-ahead' | 'end-ahead' | 'end' | 'warned' | 'warned-twice';
-
 /** Before these the driver ends a file that was being written. */
 const endsFile = new Set<TapeOperation>(['REW', 'OFFL', 'SEEK', 'BSF', 'BSFM']);
-/** What still goes when a reset has lost the position. */
-const findsPosition = new Set<TapeOperation>([
-  'REW',
-  'OFFL',
+/** Before these the driver leaves a filemark passed that a read met and the reader was not told of yet. */
+const passesFilemark = new Set<TapeOperation>(['REW', 'OFFL', 'EOM', 'LOCK', 'LOAD', 'FSF', 'BSF', 'BSFM']);
+/** What goes without a cartridge. */
+const cartridgeFree = new Set<TapeOperation>([
   'LOAD',
-  'EOM',
-  'ERASE',
-  'NOP',
   'LOCK',
   'UNLOCK',
   'SETDRVBUFFER',
+  'COMPRESSION',
+  'SEEK',
 ]);
+/** What finds a position again that a reset has lost. */
+const findsPosition = new Set<TapeOperation>(['REW', 'OFFL', 'LOAD', 'EOM', 'ERASE', 'SEEK']);
 const mostAttentions = 10;
-const longestWait = 120;
 
-/** How a drive is opened that is a `ScsiDrive`: as st(4) shows a real one. */
-export function openVirtualDrive(scsi: ScsiDrive, take: TakeDrive, clock: Clock = systemClock): OpenTape {
+/** How a drive is opened that is a `ScsiDrive`: as st(4) shows a real one, and as `openSt` does. */
+export function openVirtualDrive(scsi: ScsiDrive, take: TakeDrive): OpenTape {
   return async (access) => {
     const letGo = await take();
     if (letGo === null) throw driverError('EBUSY', 'open', scsi.bay.name);
     try {
-      const drive = new VirtualDrive(scsi, access, letGo, clock);
+      const drive = new VirtualDrive(scsi, access, letGo);
       await drive.begin();
       return drive;
     } catch (error) {
@@ -63,49 +56,52 @@ class VirtualDrive implements TapeDevice {
   readonly #scsi: ScsiDrive;
   readonly #access: TapeAccess;
   readonly #letGo: () => Promise<void>;
-  readonly #clock: Clock;
   #file = 0;
   #block = 0;
   #met: Met = 'nothing';
   #writing = false;
   #lost = false;
+  /** The drive told of another cartridge; the next transfer counts from its beginning. */
+  #renewed = false;
   #state: 'ready' | 'not-ready' | 'empty' = 'empty';
   #protected = false;
   #cleaning = false;
+  /** Nobody asked for the status since the drive was asked whether it is ready. */
+  #fresh = true;
   #closed = false;
 
-  constructor(scsi: ScsiDrive, access: TapeAccess, letGo: () => Promise<void>, clock: Clock) {
+  constructor(scsi: ScsiDrive, access: TapeAccess, letGo: () => Promise<void>) {
     this.name = scsi.bay.name;
     this.#scsi = scsi;
     this.#access = access;
     this.#letGo = letGo;
-    this.#clock = clock;
   }
 
   async begin(): Promise<void> {
     const memory = await this.#scsi.recall();
-    if (memory !== null) this.#stand(memory.file, memory.block);
+    if (memory !== null) {
+      this.#stand(memory.file, memory.block);
+      this.#met = memory.met;
+    }
     await this.#check();
     if (this.#access === 'look') return;
     if (this.#state === 'empty') throw driverError('ENOMEDIUM', 'open', this.name);
-    if (this.#state === 'not-ready') throw driverError('EIO', 'open', this.name);
+    if (this.#state === 'not-ready') throw driverError('EAGAIN', 'open', this.name);
     if (this.#access === 'write' && this.#protected) throw driverError('EROFS', 'open', this.name);
   }
 
   /** Asks the drive whether it is ready; one that just took a cartridge in begins anew. */
   async #check(): Promise<void> {
     let attentions = 0;
-    for (let waited = 0; waited <= longestWait;) {
+    for (;;) {
       const answer = await this.#scsi.execute(tapeCommand.testUnitReady());
       const refusal = decodeAnswer(answer);
       this.#state = refusal === null ? 'ready' : refusal.code === senseCode.noMedium ? 'empty' : 'not-ready';
       this.#cleaning = refusal?.code === senseCode.cleaningInstalled;
-      if (refusal?.key === senseKey.unitAttention && attentions++ < mostAttentions) continue;
-      if (refusal?.code !== senseCode.becomingReady || this.#access === 'look') break;
-      await this.#clock.wait(1000);
-      waited++;
+      if (refusal?.key !== senseKey.unitAttention || attentions++ >= mostAttentions) break;
     }
-    if (attentions > 0) {
+    if (this.#state === 'empty') this.#stand(-1, -1);
+    if (attentions > 0 && this.#state !== 'empty') {
       this.#lost = false;
       this.#writing = false;
       this.#met = 'nothing';
@@ -125,6 +121,8 @@ class VirtualDrive implements TapeDevice {
       throw driverError('EBADF', call, this.name);
     if (this.#state === 'empty') throw driverError('ENOMEDIUM', call, this.name);
     if (this.#state !== 'ready' || this.#lost) throw driverError('EIO', call, this.name);
+    if (this.#renewed) this.#stand(0, 0);
+    this.#renewed = false;
   }
 
   async read(target: Uint8Array): Promise<number> {
@@ -138,14 +136,23 @@ class VirtualDrive implements TapeDevice {
     if (this.#met === 'end') throw driverError('EIO', 'read', this.name);
     if (this.#met === 'filemark-ahead') return this.#passFilemark();
     const size = this.#scsi.blockSize;
-    const wanted = size === 0 ? target.length : Math.floor(target.length / size);
-    if (wanted === 0) throw driverError('EINVAL', 'read', this.name);
+    // st(4) would keep the rest of a block for the next read; nobody needs that.
+    if (size > 0 && target.length % size !== 0) throw driverError('EINVAL', 'read', this.name);
+    const wanted = size === 0 ? target.length : target.length / size;
     const answer = await this.#scsi.execute(tapeCommand.read(wanted, size > 0));
     const refusal = decodeAnswer(answer);
     target.set(answer.data.subarray(0, target.length));
     const blocks = size === 0 ? 1 : answer.data.length / size;
     if (refusal === null) return this.#passBlocks(blocks, answer.data.length);
+    if (size > 0 && (refusal.flags & senseFlag.incorrectLength) !== 0) return this.#goBack(blocks, answer);
     return this.#readStopped(refusal, answer, size);
+  }
+
+  /** A block of another length than the one set ended a read: the tape is put before it. */
+  async #goBack(blocks: number, answer: Answer): Promise<number> {
+    await this.#done(tapeCommand.space(0, -1), 'read');
+    if (blocks > 0) return this.#passBlocks(blocks, answer.data.length);
+    throw driverError('EIO', 'read', this.name);
   }
 
   #passFilemark(): number {
@@ -168,7 +175,7 @@ class VirtualDrive implements TapeDevice {
       this.#met = 'filemark-ahead';
       return answer.data.length;
     }
-    if ((flags & senseFlag.incorrectLength) !== 0 && size === 0) {
+    if ((flags & senseFlag.incorrectLength) !== 0) {
       if (information < 0) {
         this.#passBlocks(1, 0);
         throw driverError('ENOMEM', 'read', this.name);
@@ -191,6 +198,7 @@ class VirtualDrive implements TapeDevice {
   /** After an error the driver does not know in which block it is, and after a reset not even where. */
   #failed(refusal: Refusal): void {
     this.#block = -1;
+    this.#renewed = refusal.key === senseKey.unitAttention && refusal.code === senseCode.mediumChanged;
     if (!isReset(refusal)) return;
     this.#file = -1;
     this.#lost = true;
@@ -214,11 +222,11 @@ class VirtualDrive implements TapeDevice {
       this.#failed(refusal);
       throw driverError('EIO', 'write', this.name);
     }
-    const done = size === 0 ? 1 : blocks - (refusal?.information ?? 0);
-    this.#passBlocks(done, 0);
+    const left = refusal?.information ?? 0;
+    this.#passBlocks(size === 0 ? (left === 0 ? 1 : 0) : blocks - left, 0);
     if (refusal === null) return;
     this.#met = 'warned';
-    if (refusal.information !== 0) throw driverError('ENOSPC', 'write', this.name);
+    if (left > 0) throw driverError('ENOSPC', 'write', this.name);
   }
 
   async operate(operation: TapeOperation, count = 1): Promise<void> {
@@ -226,7 +234,15 @@ class VirtualDrive implements TapeDevice {
     if (this.#closed) throw driverError('EBADF', call, this.name);
     if ((operation === 'WEOF' || operation === 'ERASE') && this.#access !== 'write')
       throw driverError('EACCES', call, this.name);
-    if (this.#lost && !findsPosition.has(operation)) throw driverError('EIO', call, this.name);
+    if (this.#lost) {
+      if (!findsPosition.has(operation)) throw driverError('EIO', call, this.name);
+      this.#lost = false;
+      this.#writing = false;
+      this.#met = 'nothing';
+    }
+    if (this.#state !== 'ready' && !cartridgeFree.has(operation))
+      throw driverError(this.#state === 'empty' ? 'ENOMEDIUM' : 'EIO', call, this.name);
+    if (!passesFilemark.has(operation)) await this.#backOverFilemark(call);
     let spaced = count;
     if (this.#writing && endsFile.has(operation)) {
       await this.#weof(1, call);
@@ -264,6 +280,7 @@ class VirtualDrive implements TapeDevice {
       case 'ERASE':
         return this.#done(tapeCommand.erase(), call);
       case 'OFFL':
+        await this.#done(tapeCommand.prevent(false), call);
         await this.#done(tapeCommand.load(false), call);
         this.#state = 'empty';
         return;
@@ -285,6 +302,12 @@ class VirtualDrive implements TapeDevice {
     }
   }
 
+  async #backOverFilemark(call: string): Promise<void> {
+    if (this.#met !== 'filemark-ahead') return;
+    await this.#done(tapeCommand.space(1, -1), call);
+    this.#met = 'nothing';
+  }
+
   /** Sends a command of an operation; any refusal is EIO. */
   async #done(command: Buffer, call: string, sent?: Buffer): Promise<void> {
     const refusal = decodeAnswer(await this.#scsi.execute(command, sent));
@@ -300,9 +323,9 @@ class VirtualDrive implements TapeDevice {
       this.#failed(refusal);
       throw driverError('EIO', call, this.name);
     }
-    this.#met = count > 0 ? 'filemark' : 'nothing';
-    if (refusal !== null) this.#met = 'nothing';
-    if (count > 0) this.#stand(this.#file < 0 ? -1 : this.#file + count, 0);
+    this.#met = count > 0 && refusal === null ? 'filemark' : 'nothing';
+    // Without a filemark too st(4) counts the blocks anew.
+    this.#stand(this.#file < 0 ? -1 : this.#file + count, 0);
   }
 
   async #spaceFiles(operation: 'FSF' | 'BSF', count: number, call: string): Promise<void> {
@@ -358,6 +381,7 @@ class VirtualDrive implements TapeDevice {
   }
 
   async #seek(block: number, call: string): Promise<void> {
+    if (this.#state !== 'ready') throw driverError('EIO', call, this.name);
     this.#stand(-1, -1);
     this.#met = 'nothing';
     await this.#done(tapeCommand.locate(block), call);
@@ -365,6 +389,9 @@ class VirtualDrive implements TapeDevice {
   }
 
   async status(): Promise<TapeStatus> {
+    // Who only looks wants to see what became of the drive since.
+    if (this.#access === 'look' && !this.#fresh) await this.#check();
+    this.#fresh = false;
     const nothing = this.#state !== 'ready';
     return {
       file: this.#file,
@@ -375,8 +402,9 @@ class VirtualDrive implements TapeDevice {
       writeProtected: this.#protected,
       beginning: this.#file === 0 && this.#block === 0,
       endOfFile: this.#file !== 0 && this.#block === 0,
-      endOfData: this.#met === 'end' || this.#met === 'end-ahead',
-      endOfTape: this.#met === 'warned' || this.#met === 'warned-twice',
+      // So does st(4): after the refused write it says end of data, not end of tape.
+      endOfData: this.#met === 'end' || this.#met === 'end-ahead' || this.#met === 'warned-twice',
+      endOfTape: this.#met === 'warned',
       doorOpen: this.#state === 'empty',
       cleaning: this.#cleaning,
     };
@@ -385,6 +413,7 @@ class VirtualDrive implements TapeDevice {
   async tell(): Promise<number> {
     const call = 'ioctl MTIOCPOS';
     if (this.#lost || this.#state !== 'ready') throw driverError('EIO', call, this.name);
+    await this.#backOverFilemark(call);
     const answer = await this.#scsi.execute(tapeCommand.readPosition());
     const refusal = decodeAnswer(answer);
     if (refusal === null) return answer.data.readUInt32BE(4);
@@ -408,7 +437,7 @@ class VirtualDrive implements TapeDevice {
       if (this.#writing && !this.#lost) await this.#weof(1, 'close');
     } finally {
       this.#closed = true;
-      await this.#scsi.remember(this.#file, this.#block);
+      await this.#scsi.remember({ file: this.#file, block: this.#block, met: this.#met });
       await this.#scsi.bay.rest();
       await this.#letGo();
     }

@@ -100,7 +100,7 @@ export async function openLibrary(folder: string, clock: Clock = systemClock): P
       number,
       name: bay.name,
       scsi,
-      open: openVirtualDrive(scsi, () => takeLock(folder, `drive-${number}`), clock),
+      open: openVirtualDrive(scsi, () => takeLock(folder, `drive-${number}`)),
       get faults() {
         return bay.faults;
       },
