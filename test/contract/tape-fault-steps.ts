@@ -32,7 +32,23 @@ export const faultLibrary: LibraryRequest = {
         ],
       },
     },
-    C: { size: 8 * mebi },
+    C: {
+      size: 8 * mebi,
+      faults: { events: [{ before: 'write', number: 2, happens: 'swap', barcode: 'D' }] },
+    },
+    D: {
+      size: 8 * mebi,
+      faults: { events: [{ before: 'write', number: 1, happens: 'swap', barcode: 'E' }] },
+    },
+    E: {
+      size: 8 * mebi,
+      faults: { events: [{ before: 'write', number: 1, happens: 'swap', barcode: 'F' }] },
+    },
+    F: {
+      size: 8 * mebi,
+      faults: { events: [{ before: 'write', number: 1, happens: 'swap', barcode: 'G' }] },
+    },
+    G: { size: 8 * mebi },
   },
 };
 
@@ -100,4 +116,28 @@ export const faultSteps: readonly Step[] = [
   does.operate('REW'),
   does.write(4096, 20),
   does.operate('WEOF'),
+  // Rewinding after a swap ends the file that was written, on the cartridge that is in the drive now.
+  does.write(4096, 21),
+  does.write(4096, 22),
+  does.operate('REW'),
+  does.read(4096),
+  // Not if the driver forgets first that it was writing.
+  does.write(4096, 23),
+  does.write(4096, 24),
+  does.operate('UNLOCK'),
+  does.operate('REW'),
+  does.read(4096),
+  does.operate('REW'),
+  // So does closing.
+  does.write(4096, 25),
+  does.write(4096, 26),
+  does.reopen('write'),
+  does.operate('REW'),
+  does.read(4096),
+  does.write(4096, 27),
+  does.write(4096, 28),
+  does.operate('UNLOCK'),
+  does.reopen('read'),
+  does.operate('REW'),
+  does.read(4096),
 ];

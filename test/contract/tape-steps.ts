@@ -78,6 +78,11 @@ function read(room: number, seed?: number): Step {
   });
 }
 
+/** Closes the drive and opens it again. */
+function reopen(access: TapeAccess): Step {
+  return step(`reopen ${access}`, (tape) => tape.reopen(access));
+}
+
 function times(count: number, make: (i: number) => Step): Step[] {
   return Array.from({ length: count }, (_, i) => make(i));
 }
@@ -260,10 +265,10 @@ const ending: readonly Step[] = [
   operate('FSR', 1),
   operate('REW'),
   write(4096, 8),
-  step('close after write', (tape) => tape.reopen('write')),
+  reopen('write'),
   write(4096, 9),
   operate('WEOF'),
-  step('close after filemark', (tape) => tape.reopen('read')),
+  reopen('read'),
   operate('REW'),
   read(4096, 8),
   read(4096),
@@ -280,7 +285,7 @@ const refusals: readonly Step[] = [
     const second = await open('look');
     await second.close();
   }),
-  step('open to write', (tape) => tape.reopen('write')),
+  reopen('write'),
   operate('REW'),
   operate('FSR', 1),
   operate('ERASE', 0),
@@ -303,12 +308,12 @@ const refusals: readonly Step[] = [
   operate('SETBLK', 0),
   operate('LOCK'),
   operate('OFFL'),
-  step('open to look', (tape) => tape.reopen('look')),
+  reopen('look'),
   operate('REW'),
   read(4096),
   write(4096, 1),
   operate('LOAD'),
-  step('open to write', (tape) => tape.reopen('write')),
+  reopen('write'),
   operate('LOAD'),
   read(4096),
   operate('REW'),
@@ -347,7 +352,7 @@ export const steps: readonly Step[] = [
 ];
 
 /** The same steps, for lists of other cartridges. */
-export const stepsOf = { operate, write, read };
+export const stepsOf = { operate, write, read, reopen };
 
 /** Does all steps with one drive, and gives a line of each: its name, how it ended and where the tape stands. */
 export async function runSteps(open: OpenTape, chosen: readonly Step[] = steps): Promise<string[]> {

@@ -21,6 +21,8 @@ export type TakeDrive = () => Promise<(() => Promise<void>) | null>;
 const endsFile = new Set<TapeOperation>(['REW', 'OFFL', 'SEEK', 'BSF', 'BSFM']);
 /** Before these the driver leaves a filemark passed that a read met and the reader was not told of yet. */
 const passesFilemark = new Set<TapeOperation>(['REW', 'OFFL', 'EOM', 'LOCK', 'LOAD', 'FSF', 'BSF', 'BSFM']);
+/** After these the driver still believes that it is writing; after any other a close writes no filemark. */
+const keepsWriting = new Set<TapeOperation>(['WEOF', 'NOP', 'SETBLK', 'SETDRVBUFFER']);
 /** What goes without a cartridge. */
 const cartridgeFree = new Set<TapeOperation>([
   'LOAD',
@@ -61,7 +63,7 @@ class VirtualDrive implements TapeDevice {
   #met: Met = 'nothing';
   #writing = false;
   #lost = false;
-  /** The drive told of another cartridge; the next transfer counts from its beginning. */
+  /** The drive told of another cartridge; the next call counts from its beginning. */
   #renewed = false;
   #state: 'ready' | 'not-ready' | 'empty' = 'empty';
   #protected = false;
@@ -111,6 +113,11 @@ class VirtualDrive implements TapeDevice {
     this.#protected = this.#scsi.cartridge?.facts.writeProtected === true;
   }
 
+  #beginAnew(): void {
+    if (this.#renewed) this.#stand(0, 0);
+    this.#renewed = false;
+  }
+
   #stand(file: number, block: number): void {
     this.#file = file;
     this.#block = block;
@@ -121,8 +128,7 @@ class VirtualDrive implements TapeDevice {
       throw driverError('EBADF', call, this.name);
     if (this.#state === 'empty') throw driverError('ENOMEDIUM', call, this.name);
     if (this.#state !== 'ready' || this.#lost) throw driverError('EIO', call, this.name);
-    if (this.#renewed) this.#stand(0, 0);
-    this.#renewed = false;
+    this.#beginAnew();
   }
 
   async read(target: Uint8Array): Promise<number> {
@@ -242,13 +248,14 @@ class VirtualDrive implements TapeDevice {
     }
     if (this.#state !== 'ready' && !cartridgeFree.has(operation))
       throw driverError(this.#state === 'empty' ? 'ENOMEDIUM' : 'EIO', call, this.name);
+    this.#beginAnew();
     if (!passesFilemark.has(operation)) await this.#backOverFilemark(call);
     let spaced = count;
     if (this.#writing && endsFile.has(operation)) {
       await this.#weof(1, call);
       if (operation === 'BSF' || operation === 'BSFM') spaced++;
     }
-    if (operation !== 'WEOF' && operation !== 'NOP') this.#writing = false;
+    if (!keepsWriting.has(operation)) this.#writing = false;
     await this.#perform(operation, spaced, call);
   }
 
@@ -318,11 +325,11 @@ class VirtualDrive implements TapeDevice {
 
   async #weof(count: number, call: string): Promise<void> {
     const refusal = decodeAnswer(await this.#scsi.execute(tapeCommand.filemarks(count)));
-    this.#writing = false;
     if (refusal !== null && (refusal.flags & senseFlag.endOfMedium) === 0) {
       this.#failed(refusal);
       throw driverError('EIO', call, this.name);
     }
+    this.#writing = false;
     this.#met = count > 0 && refusal === null ? 'filemark' : 'nothing';
     // Without a filemark too st(4) counts the blocks anew.
     this.#stand(this.#file < 0 ? -1 : this.#file + count, 0);
@@ -437,6 +444,7 @@ class VirtualDrive implements TapeDevice {
       if (this.#writing && !this.#lost) await this.#weof(1, 'close');
     } finally {
       this.#closed = true;
+      this.#beginAnew();
       await this.#scsi.remember({ file: this.#file, block: this.#block, met: this.#met });
       await this.#scsi.bay.rest();
       await this.#letGo();
