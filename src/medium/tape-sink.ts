@@ -1,19 +1,27 @@
-import { tarEndLength } from '../bytes/index.ts';
+import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
-import type { Cartridges, LoadedCartridge } from '../tape/index.ts';
-import type { RecordPlace, RecordSink } from './medium.ts';
+import { isTarEnd, type Cartridges, type LoadedCartridge } from '../tape/index.ts';
+import { closingRecordSuffix, type RecordPlace, type RecordSink } from './medium.ts';
 
 export interface TapeSinkOptions {
   readonly cartridges: Cartridges;
   readonly first: LoadedCartridge;
-  readonly name: string;
   readonly setId: string;
   readonly tell: (notice: Notice) => void;
+  /** Called when nothing will be written any more. */
+  readonly done: () => void;
 }
 
 /** So much of a record tells it from every other: its tar headers and the beginning of its own. */
-const headLength = 1024;
+const headLength = 2048;
+
+/** True for the head of the record that closes a whole set. */
+function closesSet(head: Buffer): boolean {
+  const extended = decodeUstar(head, 0);
+  const file = extended === null ? null : decodeUstar(head, tarBlock + padded(extended.size));
+  return file?.name.endsWith(closingRecordSuffix) === true;
+}
 
 /** Writes the records of a set onto cartridges, each part one file of its tape. */
 export class TapeSink implements RecordSink {
@@ -27,6 +35,7 @@ export class TapeSink implements RecordSink {
   /** The cartridge failed: what is on it has to be looked at before it is left. */
   #failed = false;
   #lastHead = Buffer.alloc(0);
+  #committed = false;
 
   constructor(options: TapeSinkOptions) {
     this.#options = options;
@@ -94,7 +103,7 @@ export class TapeSink implements RecordSink {
   async #lookAtEnd(): Promise<void> {
     const { drive } = this.#options.cartridges;
     await drive.toFile(this.#file);
-    const last = await drive.lastBlock();
+    const last = await drive.lastBlock((block) => !isTarEnd(block));
     if (last?.subarray(0, headLength).equals(this.#lastHead) === true) return;
     const { name } = this.#loaded.label;
     throw new RemetalError('medium-failed', `Cartridge ${name} lost records that the drive had taken.`, {
@@ -114,10 +123,24 @@ export class TapeSink implements RecordSink {
 
   async commit(): Promise<void> {
     await this.#end();
+    this.#committed = true;
+    this.#options.done();
   }
 
   async abort(): Promise<void> {
-    // The driver ends the file when it lets go of the drive; without its closing record it is none.
-    this.#options.cartridges.changed();
+    if (this.#committed) return;
+    const { cartridges, done } = this.#options;
+    this.#committed = true;
+    try {
+      // Without its closing record the file is no part of a set; one that is there already is taken away.
+      const { position } = cartridges.drive;
+      if (position !== null && closesSet(this.#lastHead)) {
+        await cartridges.drive.toBlock(position.file, position.block - 1);
+        await cartridges.drive.filemark();
+      }
+    } finally {
+      cartridges.changed();
+      done();
+    }
   }
 }

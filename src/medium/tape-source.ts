@@ -1,6 +1,6 @@
-import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
+import { decodeUstar, padded, tarBlock } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import type { Cartridges, PartOnCartridge } from '../tape/index.ts';
+import { isTarEnd, type Cartridges, type PartOnCartridge } from '../tape/index.ts';
 import type { RecordPlace, RecordSource } from './medium.ts';
 import { ReadAhead } from './read-ahead.ts';
 
@@ -23,7 +23,7 @@ const largestSet = 2 ** 46;
 
 /** What a block of a part is, by the name of its tar member. */
 function kindOf(block: Buffer): 'record' | 'more' | 'end-of-tar' | 'none' {
-  if (block.length === tarEndLength && block.every((byte) => byte === 0)) return 'end-of-tar';
+  if (isTarEnd(block)) return 'end-of-tar';
   const extended = decodeUstar(block, 0);
   if (extended?.type !== 'x') return 'none';
   const file = decodeUstar(block, tarBlock + padded(extended.size));
@@ -176,7 +176,7 @@ export class TapeSource implements RecordSource {
     await this.#ahead?.stop();
     this.#ahead = null;
     this.#repositionings++;
-    const member = await this.#cartridges.drive.lastBlock();
+    const member = await this.#cartridges.drive.lastBlock((block) => !isTarEnd(block));
     this.#part = -1;
     return member;
   }

@@ -25,18 +25,27 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
   let opened: Promise<Cartridges> | null = null;
   let present: Cartridges | null = null;
   let first: LoadedCartridge | null = null;
+  /** What was on the cartridge that is being written, before it was. */
+  let writing: CartridgeContents | null = null;
   const sources: TapeSource[] = [];
   const cartridges = (): Promise<Cartridges> => (opened ??= options.open().then((made) => (present = made)));
 
-  const seen = async (): Promise<CartridgeContents[]> => {
-    const source = await cartridges();
-    if (await source.drive.isLoaded()) return [await source.current()];
-    const all = await source.survey();
+  const surveyed = async (): Promise<CartridgeContents[]> => {
+    // While a set is written nothing may move the tape.
+    if (writing !== null) return [writing];
+    const all = await (await cartridges()).survey();
     if (all.length > 0) return all;
     throw new RemetalError('drive-empty', `No cartridge is in the tape drive ${name}.`, {
       hint: 'Put the cartridge in.',
       facts: { drive: name },
     });
+  };
+
+  /* What is in the drive is looked at before anything is moved. */
+  const find = async (wanted: string): Promise<SetOnTape | undefined> => {
+    const shelf = await cartridges();
+    if (writing !== null || !(await shelf.drive.isLoaded())) return undefined;
+    return setsIn([await shelf.current()]).find((set) => set.name === wanted);
   };
 
   const forWriting = async (): Promise<LoadedCartridge> =>
@@ -46,7 +55,7 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
     name,
     buffering,
     recordLimit: async () => (await forWriting()).label.recordLimit,
-    list: async () => setsIn(await seen()).map(describe),
+    list: async () => setsIn(await surveyed()).map(describe),
     create: async (set, setId) => {
       checkSetName(set);
       const loaded = await forWriting();
@@ -57,12 +66,21 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
           facts: { cartridge: loaded.label.name, set },
         });
       }
-      const sink = new TapeSink({ cartridges: await cartridges(), first: loaded, name: set, setId, tell });
+      writing = loaded.contents;
+      const sink = new TapeSink({
+        cartridges: await cartridges(),
+        first: loaded,
+        setId,
+        tell,
+        done: () => {
+          writing = null;
+        },
+      });
       await sink.begin();
       return sink;
     },
     open: async (wanted) => {
-      const found = setsIn(await seen()).find((set) => set.name === wanted);
+      const found = (await find(wanted)) ?? setsIn(await surveyed()).find((set) => set.name === wanted);
       if (found === undefined) {
         throw new RemetalError('no-such-set', `The cartridge in ${name} holds nothing of a set ${wanted}.`, {
           hint: 'Put in a cartridge of the set; `remetal tape inventory` says which.',
@@ -93,7 +111,7 @@ export function setsIn(contents: readonly CartridgeContents[]): SetOnTape[] {
   }
   return [...sets.values()]
     .map((parts): SetOnTape => {
-      const sorted = parts.toSorted((a, b) => a.part - b.part);
+      const sorted = parts.filter((part) => !isSuperseded(part, parts)).toSorted((a, b) => a.part - b.part);
       return {
         name: sorted[0]!.set,
         setId: sorted[0]!.setId,
@@ -104,6 +122,11 @@ export function setsIn(contents: readonly CartridgeContents[]): SetOnTape[] {
       };
     })
     .toSorted((a, b) => a.parts[0]!.createdAt.localeCompare(b.parts[0]!.createdAt));
+}
+
+/* A part that was torn and is there a second time was written again. */
+function isSuperseded({ part, ends }: PartOnCartridge, parts: readonly PartOnCartridge[]): boolean {
+  return ends === 'open' && parts.some((other) => other.part === part && other.ends !== 'open');
 }
 
 function describe({ name, setId, parts, committed }: SetOnTape): SetOnMedium {

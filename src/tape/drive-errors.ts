@@ -17,10 +17,14 @@ export function driveError(drive: string, error: unknown): RemetalError {
         ...details,
       });
     case 'EAGAIN':
-      return new RemetalError('drive-not-ready', `The tape drive ${drive} is still taking its cartridge in.`, {
-        hint: 'Wait until it has.',
-        ...details,
-      });
+      return new RemetalError(
+        'drive-not-ready',
+        `The tape drive ${drive} is still taking its cartridge in.`,
+        {
+          hint: 'Wait until it has.',
+          ...details,
+        },
+      );
     case 'ENOMEDIUM':
       return new RemetalError('drive-empty', `No cartridge is in the tape drive ${drive}.`, details);
     case 'EROFS':

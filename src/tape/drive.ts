@@ -394,10 +394,10 @@ export class TapeDrive {
   }
 
   /**
-   * The last block of the file the tape stands in; null where the file has no block or no filemark ends it.
-   * The tape then stands at the next file, in the second case at the end of the data.
+   * The last block of the file the tape stands in that `counts`; null where the last two do not, and where no
+   * filemark ends the file. The tape then stands at the next file, in the last case at the end of the data.
    */
-  async lastBlock(): Promise<Buffer | null> {
+  async lastBlock(counts: (block: Buffer) => boolean = () => true): Promise<Buffer | null> {
     const { device, position } = this.#standing();
     const next = { file: position.file + 1, block: 0 };
     try {
@@ -408,16 +408,25 @@ export class TapeDrive {
       return null;
     }
     await this.#move(device, 'BSF', 1);
-    const hasBlock = await this.#move(device, 'BSR', 1).then(
+    let found = await this.#blockBefore(device, 1);
+    if (found !== null && !counts(found)) {
+      found = await this.#blockBefore(device, 2);
+      if (found !== null && !counts(found)) found = null;
+    }
+    await this.#move(device, 'FSF', 1);
+    this.#position = next;
+    await this.#askLogical();
+    return found;
+  }
+
+  /** The block that lies `count` blocks before where the tape stands; null where the file has not so many. */
+  async #blockBefore(device: TapeDevice, count: number): Promise<Buffer | null> {
+    const isThere = await this.#move(device, 'BSR', count).then(
       () => true,
       () => false,
     );
-    const length = (hasBlock ? await this.#readInto(device) : 0) ?? 0;
-    const block = length === 0 ? null : Buffer.from(this.#readBuffer.subarray(0, length));
-    if (length > 0 && (await this.#readInto(device)) !== 0) throw this.#lost();
-    this.#position = next;
-    await this.#askLogical();
-    return block;
+    const length = isThere ? ((await this.#readInto(device)) ?? 0) : 0;
+    return length === 0 ? null : Buffer.from(this.#readBuffer.subarray(0, length));
   }
 
   async #askLogical(): Promise<void> {

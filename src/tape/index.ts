@@ -4,6 +4,7 @@
  * their parts begin and end.
  */
 export type { CartridgeContents, PartOnCartridge } from './contents.ts';
+export { isTarEnd } from './part-label.ts';
 export type { Cartridges, LoadedCartridge, WantedPart } from './cartridges.ts';
 export type { CartridgeLabel } from './label.ts';
 export {
@@ -20,3 +21,4 @@ export { mtxChanger, type MtxOptions } from './mtx-changer.ts';
 export type { CartridgeMemory } from './scsi.ts';
 export type { AlertSeverity, TapeAlert } from './tape-alerts.ts';
 export type { CartridgeRequest, TapeOperator } from './operator.ts';
+export { openTape, openTapeDrive, type OpenedDrive, type TapeUse } from './open.ts';

@@ -192,8 +192,10 @@ export function contract(name: string, make: MediumMaker): void {
     const written: { place: RecordPlace; record: Buffer }[] = [];
     await sink.append([label('set')]);
     let part = 1;
-    for (let i = 0; i < 30; i++) {
-      const record = member(`r${i}`, 20_000, String.fromCharCode(97 + (i % 26)));
+    const records = Array.from({ length: 30 }, (_, i) =>
+      member(`r${i}`, 20_000, String.fromCharCode(97 + (i % 26))),
+    );
+    for (const [i, record] of [...records, closing()].entries()) {
       let place = await sink.append([record]);
       if (place === 'end-of-medium') {
         t.not(await sink.append([closing('.more.json')]), 'end-of-medium');
@@ -203,8 +205,7 @@ export function contract(name: string, make: MediumMaker): void {
       }
       if (place !== 'end-of-medium') written.push({ place, record });
     }
-    t.is(written.length, 30);
-    await sink.append([closing()]);
+    t.is(written.length, 31);
     await sink.commit();
     const [set] = await medium.list();
     t.like(set, { complete: true });

@@ -1,0 +1,125 @@
+import { RemetalError } from '../errors/index.ts';
+import type { Notice } from '../progress/index.ts';
+import { listChangers, listTapeDrives, openSt, type FoundTapeDrive } from '../system/index.ts';
+import type { Cartridges } from './cartridges.ts';
+import { changerOfDrive } from './changer-drives.ts';
+import { TapeDrive, type DriveOptions } from './drive.ts';
+import { Loader } from './loader.ts';
+import { mtxChanger } from './mtx-changer.ts';
+import type { TapeOperator } from './operator.ts';
+import { Shelf } from './shelf.ts';
+import { openLibrary } from './virtual/index.ts';
+
+/** How a drive and what fills it are used. */
+export interface TapeUse {
+  /** Who changes cartridges where no changer does; nobody when absent. */
+  readonly operator?: TapeOperator;
+  readonly tell?: (notice: Notice) => void;
+  readonly signal?: AbortSignal;
+  /** Serial or node of the changer, or `none`; the one that fills the drive when absent. */
+  readonly changer?: string;
+}
+
+/** A drive, and the changer that fills it. */
+export interface OpenedDrive {
+  readonly drive: TapeDrive;
+  readonly loader: Loader | null;
+}
+
+/**
+ * The drive at an address: `tape:` with a path or a serial, or nothing for the only drive there is; `tape+file:`
+ * with the folder of a virtual library and `?drive=N`. Throws `drive-not-found`, `changer-not-found`,
+ * `target-ambiguous`.
+ */
+export async function openTapeDrive(address: string, use: TapeUse = {}): Promise<OpenedDrive> {
+  const { tell, signal } = use;
+  const options: DriveOptions = {
+    ...(tell === undefined ? {} : { tell }),
+    ...(signal === undefined ? {} : { waiting: { signal } }),
+  };
+  return address.startsWith('tape+file:')
+    ? await openVirtual(address.slice('tape+file:'.length), use, options)
+    : await openHost(address.replace(/^tape:/, ''), use, options);
+}
+
+async function openVirtual(place: string, use: TapeUse, options: DriveOptions): Promise<OpenedDrive> {
+  const [folder, query = ''] = place.split('?');
+  const number = Number(/^drive=(\d+)$/.exec(query)?.[1] ?? 0);
+  const library = await openLibrary(folder!);
+  const found = library.drives.find((drive) => drive.number === number);
+  if (found === undefined) {
+    throw new RemetalError('drive-not-found', `The library ${folder} has no drive ${number}.`, {
+      facts: { folder, drive: number },
+    });
+  }
+  const drive = new TapeDrive(found.name, found.open, options);
+  const { changer } = library;
+  const loader = changer === null || use.changer === 'none' ? null : new Loader(changer, drive, number);
+  return { drive, loader };
+}
+
+async function openHost(named: string, use: TapeUse, options: DriveOptions): Promise<OpenedDrive> {
+  const drives = await listTapeDrives();
+  const found = driveNamed(named, drives);
+  const path = found?.byId ?? found?.path ?? named;
+  const drive = new TapeDrive(path, (access) => openSt(path, access), options);
+  if (found === null || use.changer === 'none') return { drive, loader: null };
+  const changers = await listChangers();
+  const { changer: wanted, signal } = use;
+  const settings = signal === undefined ? {} : { signal };
+  if (wanted !== undefined) {
+    const changer = changers.find(
+      (one) => one.serial === wanted || one.path === wanted || one.byId === wanted,
+    );
+    if (changer === undefined) {
+      throw new RemetalError('changer-not-found', `There is no changer ${wanted}.`, {
+        hint: '`remetal tape status` lists the changers of this machine.',
+        facts: { wanted, changers: changers.map(({ path: node, serial }) => ({ path: node, serial })) },
+      });
+    }
+    return { drive, loader: new Loader(mtxChanger(changer.path, settings), drive, null) };
+  }
+  const place = await changerOfDrive(found, drives, changers);
+  if (place !== null) {
+    return { drive, loader: new Loader(mtxChanger(place.changer.path, settings), drive, place.drive) };
+  }
+  // A changer that does not say what its drives are called is tried out: the cartridge shows which is which.
+  const [only, second] = changers;
+  const loader =
+    only === undefined || second !== undefined
+      ? null
+      : new Loader(mtxChanger(only.path, settings), drive, null);
+  return { drive, loader };
+}
+
+/** The drive a person names; null for a path that is none of those listed. */
+function driveNamed(named: string, drives: readonly FoundTapeDrive[]): FoundTapeDrive | null {
+  const facts = { drives: drives.map(({ path, serial }) => ({ path, serial })) };
+  if (named === '' || named === 'any') {
+    if (drives.length === 1) return drives[0]!;
+    const message =
+      drives.length === 0 ? 'There is no tape drive.' : `There are ${drives.length} tape drives.`;
+    throw new RemetalError(drives.length === 0 ? 'drive-not-found' : 'target-ambiguous', message, {
+      hint:
+        drives.length === 0
+          ? 'Attach it and switch it on; the drivers st and sg have to be loaded.'
+          : 'Name one: `remetal tape status` lists them.',
+      facts,
+    });
+  }
+  const found = drives.find(({ path, byId, serial }) => path === named || byId === named || serial === named);
+  if (found === undefined && !named.startsWith('/')) {
+    throw new RemetalError('drive-not-found', `There is no tape drive ${named}.`, {
+      hint: '`remetal tape status` lists the drives of this machine.',
+      facts: { ...facts, wanted: named },
+    });
+  }
+  return found ?? null;
+}
+
+/** The cartridges that a drive can get. Throws what `openTapeDrive` throws. */
+export async function openTape(address: string, use: TapeUse = {}): Promise<Cartridges> {
+  const { drive, loader } = await openTapeDrive(address, use);
+  const { operator = null, tell = () => {} } = use;
+  return new Shelf({ drive, loader, operator, tell });
+}

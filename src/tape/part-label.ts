@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
+import type { PartOnCartridge } from './contents.ts';
+
+/** What the label of a part says, as far as a cartridge is concerned: docs/format.md, "JSON records". */
+const partLabelSchema = z.object({
+  setId: z.uuid(),
+  part: z.number().int().positive().max(9999),
+  firstOrdinal: z.number().int().nonnegative(),
+  head: z.object({ name: z.string(), createdAt: z.string() }),
+});
+
+/** A block that is a whole tar member with an extended header: docs/format.md, "Members". */
+interface Member {
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+function memberIn(block: Buffer): Member | null {
+  const extended = decodeUstar(block, 0);
+  if (extended?.type !== 'x') return null;
+  const second = tarBlock + padded(extended.size);
+  const file = decodeUstar(block, second);
+  if (file?.type !== '0') return null;
+  const from = second + tarBlock;
+  return { name: file.name, content: block.subarray(from, from + file.size) };
+}
+
+/** What the first block of a part says of it; null for a block that begins no part. */
+export function decodePartLabel(block: Buffer): Omit<PartOnCartridge, 'file' | 'ends'> | null {
+  const member = memberIn(block);
+  const name = member === null ? null : /^([^/]+)\/part\d{4}\.label\.json$/.exec(member.name);
+  if (member === null || name === null) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(member.content.toString('utf8'));
+  } catch {
+    return null;
+  }
+  const label = partLabelSchema.safeParse(value);
+  if (!label.success) return null;
+  const { setId, part, firstOrdinal, head } = label.data;
+  return { set: name[1]!, setId, part, firstOrdinal, machine: head.name, createdAt: head.createdAt };
+}
+
+/** How a part ends whose last record is this block. */
+export function endingOf(block: Buffer | null): PartOnCartridge['ends'] {
+  const name = block === null ? undefined : memberIn(block)?.name;
+  if (name?.endsWith('.end.json') === true) return 'set';
+  return name?.endsWith('.more.json') === true ? 'part' : 'open';
+}
+
+/** True for the block that ends the tar of a part, behind its last record. */
+export function isTarEnd(block: Uint8Array): boolean {
+  return block.length === tarEndLength && block.every((byte) => byte === 0);
+}

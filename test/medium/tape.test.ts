@@ -1,0 +1,112 @@
+import test, { type ExecutionContext } from 'ava';
+import { openSet, verifySet } from '../../src/archive/index.ts';
+import { openMedium, type Medium } from '../../src/medium/index.ts';
+import type { TapeOperator } from '../../src/tape/index.ts';
+import { createLibrary, type CartridgeDescription, type Faults } from '../../src/tape/virtual/index.ts';
+import { keptBytes, quiet, readVolume, testVolume, writeSet } from '../archive/sets.ts';
+import { contract } from '../contract/medium.ts';
+import { temporary, temporaryFolder } from '../helpers/temporary.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+interface Shelf {
+  readonly address: string;
+  readonly folder: string;
+  readonly told: string[];
+  medium(operator?: TapeOperator): Medium;
+}
+
+interface ShelfRequest {
+  readonly cartridges: Readonly<Record<string, CartridgeDescription>>;
+  /** Storage slots of the changer; 0 for a lone drive. */
+  readonly slots?: number;
+  readonly faults?: Faults;
+}
+
+async function shelf(folder: string, request: ShelfRequest): Promise<Shelf> {
+  const { cartridges, slots = Object.keys(cartridges).length, faults = {} } = request;
+  await createLibrary(folder, { drives: [{ faults }], slots, cartridges });
+  const told: string[] = [];
+  const address = `tape+file:${folder}`;
+  return {
+    address,
+    folder,
+    told,
+    medium: (operator) =>
+      openMedium(address, {
+        tape: {
+          bufferBytes: 4 * MiB,
+          tell: ({ code }) => void told.push(code),
+          ...(operator === undefined ? {} : { operator }),
+        },
+      }),
+  };
+}
+
+const volumes = [testVolume('disk1.whole', 3, 12), testVolume('disk1.other', 4, 9)];
+
+/** Cartridges that hold about 200 KiB of a set each. */
+const small = { size: 500 * KiB, earlyWarning: 200 * KiB };
+
+contract('tape', async (partSize) => {
+  const { folder, remove } = temporaryFolder();
+  const size = partSize === null ? 64 * MiB : 600 * KiB;
+  const earlyWarning = partSize ?? 60 * MiB;
+  const names = Array.from({ length: 12 }, (_, i) => `TAPE${String(i + 1).padStart(2, '0')}L8`);
+  const made = await shelf(folder, {
+    cartridges: Object.fromEntries(names.map((name) => [name, { size, earlyWarning }])),
+  });
+  const medium = made.medium();
+  return {
+    medium,
+    remove: async () => {
+      await medium.close();
+      await remove();
+    },
+  };
+});
+
+async function roundTrip(t: ExecutionContext, medium: Medium, again: () => Medium): Promise<void> {
+  await writeSet(medium, volumes);
+  await medium.close();
+  const reading = again();
+  for (const volume of volumes) {
+    const got = await readVolume(reading, volume.map.volume);
+    t.true(got.bytes.equals(keptBytes(volume)));
+    t.deepEqual(got.problems, []);
+    t.deepEqual(got.damaged, []);
+  }
+  t.deepEqual((await verifySet(reading, 'set', quiet)).problems, []);
+  await reading.close();
+}
+
+test('a set that spans cartridges comes back from the changer, in one pass', async (t) => {
+  const made = await shelf(temporary(t), {
+    cartridges: { T1L8: small, T2L8: small, T3L8: small, T4L8: small },
+  });
+  await roundTrip(t, made.medium(), () => made.medium());
+  const medium = made.medium();
+  const [set] = await medium.list();
+  t.true(set!.parts > 1);
+  const reader = await openSet(medium, 'set');
+  for (const { map } of volumes) {
+    for await (const group of reader.groups(map.volume, { onDamage: 'stop' })) group.release?.();
+  }
+  await reader.close();
+  t.is(medium.movements!().repositionings, 0);
+  await medium.close();
+});
+
+test('a mount of one volume goes to another place once', async (t) => {
+  const made = await shelf(temporary(t), { cartridges: { T1L8: { size: 64 * MiB } } });
+  const writing = made.medium();
+  await writeSet(writing, [testVolume('disk1.whole', 3, 40), volumes[1]!]);
+  await writing.close();
+  const medium = made.medium();
+  const reader = await openSet(medium, 'set');
+  for await (const group of reader.groups('disk1.other', { to: 1, onDamage: 'stop' })) group.release?.();
+  t.is(medium.movements!().repositionings, 1);
+  await reader.close();
+  await medium.close();
+});
