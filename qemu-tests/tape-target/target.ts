@@ -33,9 +33,9 @@ export interface TapeTargetRequest {
 /** What a person does in front of the drives, and what can be seen there. */
 export interface TapeTargetControl {
   readonly library: VirtualLibrary;
-  /** Faults of a drive; they count from the next cartridge on. */
+  /** Faults of a drive, from now on; writes and reads are counted anew. */
   setFaults(faults: Faults, drive?: number): void;
-  /** Faults and facts of a cartridge; faults count when it is put in next. */
+  /** Faults and facts of a cartridge, from now on. */
   describe(barcode: string, changes: Partial<CartridgeDescription>): Promise<void>;
   insert(barcode: string, place?: Place): Promise<void>;
   remove(place?: Place): Promise<string | null>;

@@ -4,7 +4,7 @@ const count = z.int().min(0);
 
 /** Something that happens to a drive while it works, just before it does the write or read of that number. */
 const eventSchema = z.strictObject({
-  /** What is counted: blocks written or read, from 0, since the cartridge came into the drive. */
+  /** What is counted: writes and reads, from 0, since the cartridge came into the drive or the faults were set. */
   before: z.enum(['write', 'read']),
   number: count,
   /**
@@ -49,6 +49,7 @@ export type FaultEvent = z.infer<typeof eventSchema>;
 /** The faults of one cartridge in one drive, as they come about. */
 export class FaultPlan {
   readonly #faults: Faults;
+  readonly #asked: string;
   readonly #events: Set<FaultEvent>;
   readonly #unwritable: Set<number>;
   readonly #unreadable: Set<number>;
@@ -59,11 +60,17 @@ export class FaultPlan {
 
   constructor(drive: Faults, cartridge: Faults) {
     this.#faults = drive;
+    this.#asked = JSON.stringify([drive, cartridge]);
     this.#events = new Set([...(drive.events ?? []), ...(cartridge.events ?? [])]);
     this.#unwritable = new Set([...(drive.unwritable ?? []), ...(cartridge.unwritable ?? [])]);
     this.#unreadable = new Set([...(drive.unreadable ?? []), ...(cartridge.unreadable ?? [])]);
     this.#polls = Math.max(drive.pollsUntilReady ?? 0, cartridge.pollsUntilReady ?? 0);
     this.#phantom = drive.phantomBlock === true;
+  }
+
+  /** Whether it is the plan of these. */
+  isOf(drive: Faults, cartridge: Faults): boolean {
+    return this.#asked === JSON.stringify([drive, cartridge]);
   }
 
   get locates(): boolean {

@@ -1,10 +1,11 @@
 import type { Cartridge, DriveBay, DriveMemory, DriverPosition } from './bay.ts';
 import { FaultPlan, type FaultEvent } from './faults.ts';
+import { attentionFree, cartridgeFree, changing, op } from './scsi-commands.ts';
 import { Pace, systemClock, type Clock } from './pace.ts';
 import {
   attributeData,
   decodeModes,
-  density,
+  densityReport,
   inquiry,
   logPage,
   longestBlock,
@@ -26,24 +27,6 @@ export interface DriveCounters {
   readonly stops: number;
 }
 
-/** SSC-4 and SPC-4 command codes. */
-const op = {
-  testUnitReady: 0x00, rewind: 0x01, requestSense: 0x03, readBlockLimits: 0x05, read: 0x08, write: 0x0a,
-  writeFilemarks: 0x10, space: 0x11, inquiry: 0x12, modeSelect: 0x15, reserve: 0x16, release: 0x17,
-  erase: 0x19, modeSense: 0x1a, loadUnload: 0x1b, prevent: 0x1e, locate: 0x2b, readPosition: 0x34,
-  reportDensity: 0x44, logSense: 0x4d, modeSelect10: 0x55, modeSense10: 0x5a, writeFilemarks16: 0x80,
-  readAttribute: 0x8c, writeAttribute: 0x8d, space16: 0x91, locate16: 0x92,
-} as const; // prettier-ignore
-
-/** Commands a unit attention does not hold up (SAM-5). */
-const attentionFree = new Set<number>([op.inquiry, op.requestSense, 0xa0]);
-/** Commands that need no cartridge. */
-const cartridgeFree = new Set<number>([
-  op.requestSense, op.inquiry, op.readBlockLimits, op.modeSelect, op.modeSelect10, op.modeSense, op.modeSense10,
-  op.reserve, op.release, op.loadUnload, op.prevent, op.logSense, op.reportDensity, 0xa0,
-]); // prettier-ignore
-const changing = new Set<number>([op.write, op.writeFilemarks, op.writeFilemarks16, op.erase]);
-
 const powerOnModes: DriveModes = { blockSize: 0, buffered: 1, compression: false };
 
 /**
@@ -61,13 +44,12 @@ export class ScsiDrive {
   #prevented = false;
   #attentions: number[] = [];
   readonly #alerts = new Set<number>();
-  #plan: FaultPlan;
+  #plan: FaultPlan | null = null;
   #counters = { blocksWritten: 0, blocksRead: 0, filemarks: 0, repositionings: 0 };
 
   constructor(bay: DriveBay, clock: Clock = systemClock) {
     this.bay = bay;
     this.#pace = new Pace(clock);
-    this.#plan = new FaultPlan(bay.faults, {});
   }
 
   get counters(): DriveCounters {
@@ -134,10 +116,19 @@ export class ScsiDrive {
   }
 
   #takeIn(inside: Cartridge | null): void {
-    this.#plan = new FaultPlan(this.bay.faults, inside?.facts.faults ?? {});
+    this.#cartridge = inside;
+    this.#plan = null;
     if (inside === null) return;
     for (const alert of [...(this.bay.faults.alerts ?? []), ...(inside.facts.faults.alerts ?? [])])
       this.#alerts.add(alert);
+  }
+
+  /** The faults as they are now; others begin their counts anew. */
+  #faults(): FaultPlan {
+    const cartridge = this.#cartridge?.facts.faults ?? {};
+    if (this.#plan?.isOf(this.bay.faults, cartridge) !== true)
+      this.#plan = new FaultPlan(this.bay.faults, cartridge);
+    return this.#plan;
   }
 
   /** Keeps where the tape stands for the next program. */
@@ -147,7 +138,9 @@ export class ScsiDrive {
       loaded: this.#loaded,
       position: this.#position,
       blockSize: this.#modes.blockSize,
-      ...driver,
+      file: driver.file,
+      block: driver.block,
+      met: driver.met,
     });
   }
 
@@ -161,7 +154,7 @@ export class ScsiDrive {
     if (this.#cartridge === null || !this.#loaded) return check(senseKey.notReady, senseCode.noMedium);
     if (this.#cartridge.facts.kind === 'cleaning')
       return check(senseKey.notReady, senseCode.cleaningInstalled);
-    if (this.#plan.isBecomingReady()) return check(senseKey.notReady, senseCode.becomingReady);
+    if (this.#faults().isBecomingReady()) return check(senseKey.notReady, senseCode.becomingReady);
     return changing.has(code) ? this.#protection(this.#cartridge) : null;
   }
 
@@ -281,7 +274,7 @@ export class ScsiDrive {
   }
 
   async #locate(position: number): Promise<Answer> {
-    if (!this.#plan.locates) return check(senseKey.illegalRequest, senseCode.invalidCommand);
+    if (!this.#faults().locates) return check(senseKey.illegalRequest, senseCode.invalidCommand);
     const { records } = this.#cartridge!.tape;
     await this.#moveTo(Math.min(position, records));
     return position > records ? check(senseKey.blankCheck, senseCode.endOfData) : good();
@@ -289,7 +282,7 @@ export class ScsiDrive {
 
   /** READ POSITION, short and long form (SSC-4, 7.7). */
   #readPosition(form: number): Answer {
-    if (!this.#plan.locates) return check(senseKey.illegalRequest, senseCode.invalidCommand);
+    if (!this.#faults().locates) return check(senseKey.illegalRequest, senseCode.invalidCommand);
     const { tape, facts } = this.#cartridge!;
     const beginning = this.#position === 0 ? 0x80 : 0;
     if (form === 6) {
@@ -339,7 +332,8 @@ export class ScsiDrive {
       position: () => this.#position,
       before: async (what) => {
         const number = this.#position;
-        const events = what === 'write' ? this.#plan.beforeWrite(number) : this.#plan.beforeRead(number);
+        const events =
+          what === 'write' ? this.#faults().beforeWrite(number) : this.#faults().beforeRead(number);
         return this.#happen(events, what === 'write' ? op.write : op.read);
       },
       passed: async (what, bytes) => {
@@ -348,7 +342,7 @@ export class ScsiDrive {
         this.#counters[what === 'write' ? 'blocksWritten' : 'blocksRead']++;
         if (what === 'write') await this.#pace.take(bytes, this.bay.faults.pace);
       },
-      takePhantom: () => this.#plan.takePhantom(),
+      takePhantom: () => this.#faults().takePhantom(),
     };
   }
 
@@ -391,15 +385,4 @@ function found(data: Buffer | null): Answer {
 
 function illegal(): Answer {
   return check(senseKey.illegalRequest, senseCode.invalidField);
-}
-
-/** REPORT DENSITY SUPPORT with one descriptor (SSC-4, 7.8). */
-function densityReport(): Buffer {
-  const data = Buffer.alloc(56);
-  data.writeUInt16BE(54, 0);
-  data[4] = density;
-  data[5] = density;
-  data[6] = 0xa0;
-  data.write('REMETAL VIRTUAL VIRTUAL-TAPE'.padEnd(36), 20, 'latin1');
-  return data;
 }

@@ -230,3 +230,14 @@ function mediumType({ kind, worm }: CartridgeFacts): number {
   if (kind === 'cleaning') return 0x01;
   return worm ? 0x80 : 0x00;
 }
+
+/** REPORT DENSITY SUPPORT with one descriptor (SSC-4, 7.8). */
+export function densityReport(): Buffer {
+  const data = Buffer.alloc(56);
+  data.writeUInt16BE(54, 0);
+  data[4] = density;
+  data[5] = density;
+  data[6] = 0xa0;
+  data.write('REMETAL VIRTUAL VIRTUAL-TAPE'.padEnd(36), 20, 'latin1');
+  return data;
+}

@@ -7,8 +7,8 @@ import type {
   TapeOperation,
   TapeStatus,
 } from '../../system/index.ts';
-import type { Met } from './bay.ts';
 import { driverError } from './driver-error.ts';
+import { DriverCount } from './driver-count.ts';
 import { decodeAnswer, isReset, tapeCommand, type Refusal } from './driver-commands.ts';
 import type { ScsiDrive } from './scsi-drive.ts';
 import { density, longestBlock } from './scsi-pages.ts';
@@ -58,9 +58,7 @@ class VirtualDrive implements TapeDevice {
   readonly #scsi: ScsiDrive;
   readonly #access: TapeAccess;
   readonly #letGo: () => Promise<void>;
-  #file = 0;
-  #block = 0;
-  #met: Met = 'nothing';
+  readonly #count = new DriverCount();
   #writing = false;
   #lost = false;
   /** The drive told of another cartridge; the next call counts from its beginning. */
@@ -81,10 +79,7 @@ class VirtualDrive implements TapeDevice {
 
   async begin(): Promise<void> {
     const memory = await this.#scsi.recall();
-    if (memory !== null) {
-      this.#stand(memory.file, memory.block);
-      this.#met = memory.met;
-    }
+    if (memory !== null) this.#count.stand(memory.file, memory.block, memory.met);
     await this.#check();
     if (this.#access === 'look') return;
     if (this.#state === 'empty') throw driverError('ENOMEDIUM', 'open', this.name);
@@ -102,25 +97,20 @@ class VirtualDrive implements TapeDevice {
       this.#cleaning = refusal?.code === senseCode.cleaningInstalled;
       if (refusal?.key !== senseKey.unitAttention || attentions++ >= mostAttentions) break;
     }
-    if (this.#state === 'empty') this.#stand(-1, -1);
+    if (this.#state === 'empty') this.#count.stand(-1, -1);
     if (attentions > 0 && this.#state !== 'empty') {
       this.#lost = false;
       this.#writing = false;
-      this.#met = 'nothing';
+      this.#count.met = 'nothing';
       const known = this.#scsi.position === 0 ? 0 : -1;
-      this.#stand(known, known);
+      this.#count.stand(known, known);
     }
     this.#protected = this.#scsi.cartridge?.facts.writeProtected === true;
   }
 
   #beginAnew(): void {
-    if (this.#renewed) this.#stand(0, 0);
+    if (this.#renewed) this.#count.stand(0, 0);
     this.#renewed = false;
-  }
-
-  #stand(file: number, block: number): void {
-    this.#file = file;
-    this.#block = block;
   }
 
   #mayTransfer(call: 'read' | 'write'): void {
@@ -135,12 +125,12 @@ class VirtualDrive implements TapeDevice {
     this.#mayTransfer('read');
     this.#writing = false;
     if (target.length === 0) return 0;
-    if (this.#met === 'end-ahead') {
-      this.#met = 'end';
+    if (this.#count.met === 'end-ahead') {
+      this.#count.met = 'end';
       return 0;
     }
-    if (this.#met === 'end') throw driverError('EIO', 'read', this.name);
-    if (this.#met === 'filemark-ahead') return this.#passFilemark();
+    if (this.#count.met === 'end') throw driverError('EIO', 'read', this.name);
+    if (this.#count.met === 'filemark-ahead') return this.#passFilemark();
     const size = this.#scsi.blockSize;
     // st(4) would keep the rest of a block for the next read; nobody needs that.
     if (size > 0 && target.length % size !== 0) throw driverError('EINVAL', 'read', this.name);
@@ -162,14 +152,12 @@ class VirtualDrive implements TapeDevice {
   }
 
   #passFilemark(): number {
-    this.#met = 'filemark';
-    this.#stand(this.#file < 0 ? -1 : this.#file + 1, 0);
+    this.#count.passFilemarks(1);
     return 0;
   }
 
   #passBlocks(blocks: number, length: number): number {
-    if (this.#block >= 0) this.#block += blocks;
-    this.#met = 'nothing';
+    this.#count.passBlocks(blocks);
     return length;
   }
 
@@ -178,7 +166,7 @@ class VirtualDrive implements TapeDevice {
     if ((flags & senseFlag.filemark) !== 0) {
       if (answer.data.length === 0) return this.#passFilemark();
       this.#passBlocks(answer.data.length / size, 0);
-      this.#met = 'filemark-ahead';
+      this.#count.met = 'filemark-ahead';
       return answer.data.length;
     }
     if ((flags & senseFlag.incorrectLength) !== 0) {
@@ -188,14 +176,14 @@ class VirtualDrive implements TapeDevice {
       }
       return this.#passBlocks(1, answer.data.length);
     }
-    if (key === senseKey.blankCheck && answer.data.length > 0 && this.#met === 'filemark') {
-      this.#block = -1;
-      this.#met = 'end-ahead';
+    if (key === senseKey.blankCheck && answer.data.length > 0 && this.#count.met === 'filemark') {
+      this.#count.block = -1;
+      this.#count.met = 'end-ahead';
       return answer.data.length;
     }
     this.#failed(refusal);
-    if (key === senseKey.blankCheck && this.#met === 'filemark') {
-      this.#met = 'end';
+    if (key === senseKey.blankCheck && this.#count.met === 'filemark') {
+      this.#count.met = 'end';
       return 0;
     }
     throw driverError('EIO', 'read', this.name);
@@ -203,10 +191,10 @@ class VirtualDrive implements TapeDevice {
 
   /** After an error the driver does not know in which block it is, and after a reset not even where. */
   #failed(refusal: Refusal): void {
-    this.#block = -1;
+    this.#count.block = -1;
     this.#renewed = refusal.key === senseKey.unitAttention && refusal.code === senseCode.mediumChanged;
     if (!isReset(refusal)) return;
-    this.#file = -1;
+    this.#count.file = -1;
     this.#lost = true;
   }
 
@@ -217,13 +205,13 @@ class VirtualDrive implements TapeDevice {
     if (size > 0 ? block.length % size !== 0 : block.length > longestBlock)
       throw driverError('EINVAL', 'write', this.name);
     this.#writing = true;
-    if (this.#met === 'warned') {
-      this.#met = 'warned-twice';
+    if (this.#count.met === 'warned') {
+      this.#count.met = 'warned-twice';
       throw driverError('ENOSPC', 'write', this.name);
     }
     const blocks = size === 0 ? block.length : block.length / size;
     const bytes = Buffer.from(block.buffer, block.byteOffset, block.length);
-    const refusal = decodeAnswer(await this.#scsi.execute(tapeCommand.write(blocks, size > 0), bytes));
+    const refusal = await this.#send(tapeCommand.write(blocks, size > 0), bytes);
     if (refusal !== null && (refusal.flags & senseFlag.endOfMedium) === 0) {
       this.#failed(refusal);
       throw driverError('EIO', 'write', this.name);
@@ -231,7 +219,7 @@ class VirtualDrive implements TapeDevice {
     const left = refusal?.information ?? 0;
     this.#passBlocks(size === 0 ? (left === 0 ? 1 : 0) : blocks - left, 0);
     if (refusal === null) return;
-    this.#met = 'warned';
+    this.#count.met = 'warned';
     if (left > 0) throw driverError('ENOSPC', 'write', this.name);
   }
 
@@ -244,7 +232,7 @@ class VirtualDrive implements TapeDevice {
       if (!findsPosition.has(operation)) throw driverError('EIO', call, this.name);
       this.#lost = false;
       this.#writing = false;
-      this.#met = 'nothing';
+      this.#count.met = 'nothing';
     }
     if (this.#state !== 'ready' && !cartridgeFree.has(operation))
       throw driverError(this.#state === 'empty' ? 'ENOMEDIUM' : 'EIO', call, this.name);
@@ -267,8 +255,8 @@ class VirtualDrive implements TapeDevice {
       case 'REW':
         await this.#done(tapeCommand.rewind(), call);
         this.#lost = false;
-        this.#met = 'nothing';
-        return this.#stand(0, 0);
+        this.#count.met = 'nothing';
+        return this.#count.stand(0, 0);
       case 'WEOF':
         return this.#weof(count, call);
       case 'FSF':
@@ -310,89 +298,73 @@ class VirtualDrive implements TapeDevice {
   }
 
   async #backOverFilemark(call: string): Promise<void> {
-    if (this.#met !== 'filemark-ahead') return;
+    if (this.#count.met !== 'filemark-ahead') return;
     await this.#done(tapeCommand.space(1, -1), call);
-    this.#met = 'nothing';
+    this.#count.met = 'nothing';
+  }
+
+  async #send(command: Buffer, sent?: Buffer): Promise<Refusal | null> {
+    return decodeAnswer(await this.#scsi.execute(command, sent));
   }
 
   /** Sends a command of an operation; any refusal is EIO. */
   async #done(command: Buffer, call: string, sent?: Buffer): Promise<void> {
-    const refusal = decodeAnswer(await this.#scsi.execute(command, sent));
+    this.#settle(await this.#send(command, sent), call);
+  }
+
+  #settle(refusal: Refusal | null, call: string): void {
     if (refusal === null) return;
     if (isReset(refusal)) this.#failed(refusal);
     throw driverError('EIO', call, this.name);
   }
 
   async #weof(count: number, call: string): Promise<void> {
-    const refusal = decodeAnswer(await this.#scsi.execute(tapeCommand.filemarks(count)));
+    const refusal = await this.#send(tapeCommand.filemarks(count));
     if (refusal !== null && (refusal.flags & senseFlag.endOfMedium) === 0) {
       this.#failed(refusal);
       throw driverError('EIO', call, this.name);
     }
     this.#writing = false;
-    this.#met = count > 0 && refusal === null ? 'filemark' : 'nothing';
-    // Without a filemark too st(4) counts the blocks anew.
-    this.#stand(this.#file < 0 ? -1 : this.#file + count, 0);
+    this.#count.passFilemarks(count, count > 0 && refusal === null ? 'filemark' : 'nothing');
   }
 
   async #spaceFiles(operation: 'FSF' | 'BSF', count: number, call: string): Promise<void> {
     // A filemark that a read met is passed on the tape, though not yet for the reader.
-    const ahead = this.#met === 'filemark-ahead' ? 1 : 0;
+    const ahead = this.#count.met === 'filemark-ahead' ? 1 : 0;
     const forward = operation === 'FSF';
-    const file = this.#file;
-    const refusal = decodeAnswer(
-      await this.#scsi.execute(tapeCommand.space(1, forward ? count - ahead : -(count + ahead))),
-    );
-    const left = refusal?.information ?? 0;
-    this.#met =
-      refusal?.key === senseKey.blankCheck ? 'end' : forward && refusal === null ? 'filemark' : 'nothing';
-    const moved = forward ? count - left : -(count - left);
-    const known = refusal === null ? (forward ? 0 : -1) : forward ? -1 : 0;
-    this.#stand(file < 0 ? -1 : file + moved, known);
-    if (refusal === null) return;
-    if (isReset(refusal)) this.#failed(refusal);
-    throw driverError('EIO', call, this.name);
+    const refusal = await this.#send(tapeCommand.space(1, forward ? count - ahead : -(count + ahead)));
+    this.#count.spacedFiles(forward, count, refusal);
+    this.#settle(refusal, call);
   }
 
   async #spaceBlocks(operation: 'FSR' | 'BSR', count: number, call: string): Promise<void> {
     const forward = operation === 'FSR';
-    const refusal = decodeAnswer(await this.#scsi.execute(tapeCommand.space(0, forward ? count : -count)));
-    const moved = count - (refusal?.information ?? 0);
-    this.#met = 'nothing';
-    if (this.#block >= 0) this.#block += forward ? moved : -moved;
-    if (this.#block < 0) this.#block = -1;
-    if (refusal === null) return;
-    if ((refusal.flags & senseFlag.filemark) !== 0) {
-      const file = this.#file < 0 ? -1 : this.#file + (forward ? 1 : -1);
-      this.#stand(file, forward ? 0 : -1);
-      if (forward) this.#met = 'filemark';
-    }
-    if (refusal.key === senseKey.blankCheck) this.#met = 'end';
-    if (isReset(refusal)) this.#failed(refusal);
-    throw driverError('EIO', call, this.name);
+    const refusal = await this.#send(tapeCommand.space(0, forward ? count : -count));
+    this.#count.spacedBlocks(forward, count, refusal);
+    this.#settle(refusal, call);
   }
 
   /** To the end of the data, over the filemarks, so that the number of the file is known. */
   async #endOfData(call: string): Promise<void> {
     const most = 0x7fffff;
-    const refusal = decodeAnswer(await this.#scsi.execute(tapeCommand.space(1, most)));
+    const refusal = await this.#send(tapeCommand.space(1, most));
     if (refusal !== null && refusal.key !== senseKey.blankCheck) {
       this.#failed(refusal);
       throw driverError('EIO', call, this.name);
     }
-    if (this.#file >= 0) this.#file += most - (refusal?.information ?? 0);
+    if (this.#count.file >= 0) this.#count.file += most - (refusal?.information ?? 0);
     await this.#done(tapeCommand.spaceToEnd(), call);
     this.#lost = false;
-    this.#block = -1;
-    this.#met = 'end';
+    this.#count.block = -1;
+    this.#count.met = 'end';
   }
 
   async #seek(block: number, call: string): Promise<void> {
     if (this.#state !== 'ready') throw driverError('EIO', call, this.name);
-    this.#stand(-1, -1);
-    this.#met = 'nothing';
+    this.#count.stand(-1, -1);
+    this.#count.met = 'nothing';
     await this.#done(tapeCommand.locate(block), call);
-    if (block === 0) this.#stand(0, 0);
+    if (block === 0) this.#count.stand(0, 0);
   }
 
   async status(): Promise<TapeStatus> {
@@ -401,17 +373,13 @@ class VirtualDrive implements TapeDevice {
     this.#fresh = false;
     const nothing = this.#state !== 'ready';
     return {
-      file: this.#file,
-      block: this.#block,
+      file: this.#count.file,
+      block: this.#count.block,
       blockSize: this.#scsi.blockSize,
       density: nothing ? 0 : density,
       online: !nothing,
       writeProtected: this.#protected,
-      beginning: this.#file === 0 && this.#block === 0,
-      endOfFile: this.#file !== 0 && this.#block === 0,
-      // So does st(4): after the refused write it says end of data, not end of tape.
-      endOfData: this.#met === 'end' || this.#met === 'end-ahead' || this.#met === 'warned-twice',
-      endOfTape: this.#met === 'warned',
+      ...this.#count.flags(),
       doorOpen: this.#state === 'empty',
       cleaning: this.#cleaning,
     };
@@ -445,7 +413,7 @@ class VirtualDrive implements TapeDevice {
     } finally {
       this.#closed = true;
       this.#beginAnew();
-      await this.#scsi.remember({ file: this.#file, block: this.#block, met: this.#met });
+      await this.#scsi.remember(this.#count);
       await this.#scsi.bay.rest();
       await this.#letGo();
     }

@@ -37,7 +37,7 @@ export interface VirtualLibraryDrive {
   readonly open: OpenTape;
   /** The drive behind the driver, with its counters. */
   readonly scsi: ScsiDrive;
-  /** What it has of `library.json`, or what was set since. A change counts from the next cartridge on. */
+  /** What it has of `library.json`, or what was set since. A change counts at once. */
   faults: Faults;
 }
 
