@@ -7,7 +7,7 @@ import { TapeDrive, type DriveOptions } from './drive.ts';
 import { Loader } from './loader.ts';
 import { mtxChanger } from './mtx-changer.ts';
 import type { TapeOperator } from './operator.ts';
-import { Shelf } from './shelf.ts';
+import { Shelf } from './simple-shelf.ts';
 import { openLibrary } from './virtual/index.ts';
 
 /** How a drive and what fills it are used. */

@@ -1,48 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { openSet, verifySet } from '../../src/archive/index.ts';
-import { openMedium, type Medium } from '../../src/medium/index.ts';
-import type { TapeOperator } from '../../src/tape/index.ts';
+import type { Medium } from '../../src/medium/index.ts';
 import { createLibrary, type CartridgeDescription, type Faults } from '../../src/tape/virtual/index.ts';
 import { keptBytes, quiet, readVolume, testVolume, writeSet } from '../archive/sets.ts';
 import { contract } from '../contract/medium.ts';
 import { temporary, temporaryFolder } from '../helpers/temporary.ts';
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
-
-interface Shelf {
-  readonly address: string;
-  readonly folder: string;
-  readonly told: string[];
-  medium(operator?: TapeOperator): Medium;
-}
-
-interface ShelfRequest {
-  readonly cartridges: Readonly<Record<string, CartridgeDescription>>;
-  /** Storage slots of the changer; 0 for a lone drive. */
-  readonly slots?: number;
-  readonly faults?: Faults;
-}
-
-async function shelf(folder: string, request: ShelfRequest): Promise<Shelf> {
-  const { cartridges, slots = Object.keys(cartridges).length, faults = {} } = request;
-  await createLibrary(folder, { drives: [{ faults }], slots, cartridges });
-  const told: string[] = [];
-  const address = `tape+file:${folder}`;
-  return {
-    address,
-    folder,
-    told,
-    medium: (operator) =>
-      openMedium(address, {
-        tape: {
-          bufferBytes: 4 * MiB,
-          tell: ({ code }) => void told.push(code),
-          ...(operator === undefined ? {} : { operator }),
-        },
-      }),
-  };
-}
+import { KiB, MiB, shelf } from './tape-shelf.ts';
 
 const volumes = [testVolume('disk1.whole', 3, 12), testVolume('disk1.other', 4, 9)];
 
