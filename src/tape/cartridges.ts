@@ -30,7 +30,11 @@ export interface Cartridges {
    * passed over by the changer, with a notice, and refused to a person with the reason. `setId` is the set
    * that is being written, whose own cartridges are none. `recordLimit`, where given, is what the cartridge's label must allow.
    */
-  forWriting(request: { readonly setId: string; readonly part: number; readonly recordLimit: number | null }): Promise<LoadedCartridge>;
+  forWriting(request: {
+    readonly setId: string;
+    readonly part: number;
+    readonly recordLimit: number | null;
+  }): Promise<LoadedCartridge>;
   /** The cartridge that holds a part, ready for reading. */
   forReading(wanted: WantedPart): Promise<LoadedCartridge>;
   /** Every part on every cartridge that can be had without a person: that in the drive, and all of a changer. */

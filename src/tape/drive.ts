@@ -6,12 +6,15 @@ import { driveError, systemCode } from './drive-errors.ts';
 import { waitUntilReady, type Waiting } from './readiness.ts';
 import {
   decodeBlockLimits,
+  decodeCartridgeMemory,
   decodeTapeAlerts,
+  readAttributes,
   readBlockLimits,
   readCompression,
   readConfiguration,
   readTapeAlerts,
   switchCompression,
+  type CartridgeMemory,
   type TapeAlert,
 } from './scsi.ts';
 
@@ -468,10 +471,18 @@ export class TapeDrive {
 
   /** The drive's TapeAlert flags, which asking clears; none where the drive has no such page. */
   async alerts(): Promise<TapeAlert[]> {
+    return (await this.#ask(async (device) => decodeTapeAlerts(await device.command(readTapeAlerts)))) ?? [];
+  }
+
+  /** What the cartridge's chip says; null where it has none or the drive does not tell. */
+  async memory(): Promise<CartridgeMemory | null> {
+    return await this.#ask(async (device) => decodeCartridgeMemory(await device.command(readAttributes)));
+  }
+
+  async #ask<T>(question: (device: TapeDevice) => Promise<T>): Promise<T | null> {
     const device = this.#device ?? (await this.#opened('look'));
     try {
-      const answer = await device.command(readTapeAlerts).catch(() => null);
-      return answer === null ? [] : decodeTapeAlerts(answer);
+      return await question(device).catch(() => null);
     } finally {
       if (device !== this.#device) await device.close();
     }

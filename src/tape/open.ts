@@ -1,13 +1,15 @@
+import { join } from 'node:path';
 import { RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { listChangers, listTapeDrives, openSt, type FoundTapeDrive } from '../system/index.ts';
 import type { Cartridges } from './cartridges.ts';
 import { changerOfDrive } from './changer-drives.ts';
 import { TapeDrive, type DriveOptions } from './drive.ts';
-import { Loader } from './loader.ts';
+import { openCartridges } from './drive-cartridges.ts';
+import type { Changer } from './changer.ts';
+import { fileInventory, inventoryName, stateFolder } from './inventory-file.ts';
 import { mtxChanger } from './mtx-changer.ts';
 import type { TapeOperator } from './operator.ts';
-import { Shelf } from './simple-shelf.ts';
 import { openLibrary } from './virtual/index.ts';
 
 /** How a drive and what fills it are used. */
@@ -23,7 +25,10 @@ export interface TapeUse {
 /** A drive, and the changer that fills it. */
 export interface OpenedDrive {
   readonly drive: TapeDrive;
-  readonly loader: Loader | null;
+  /** Null where a person changes cartridges. `driveNumber` is null where it has to be tried out. */
+  readonly changer: { readonly changer: Changer; readonly driveNumber: number | null } | null;
+  /** The file of the inventory its cartridges are kept in. */
+  readonly inventory: string;
 }
 
 /**
@@ -54,8 +59,9 @@ async function openVirtual(place: string, use: TapeUse, options: DriveOptions): 
   }
   const drive = new TapeDrive(found.name, found.open, options);
   const { changer } = library;
-  const loader = changer === null || use.changer === 'none' ? null : new Loader(changer, drive, number);
-  return { drive, loader };
+  const used = changer === null || use.changer === 'none' ? null : { changer, driveNumber: number };
+  // What is only tried out must not get among the cartridges of this machine.
+  return { drive, changer: used, inventory: join(folder!, inventoryName) };
 }
 
 async function openHost(named: string, use: TapeUse, options: DriveOptions): Promise<OpenedDrive> {
@@ -63,7 +69,8 @@ async function openHost(named: string, use: TapeUse, options: DriveOptions): Pro
   const found = driveNamed(named, drives);
   const path = found?.byId ?? found?.path ?? named;
   const drive = new TapeDrive(path, (access) => openSt(path, access), options);
-  if (found === null || use.changer === 'none') return { drive, loader: null };
+  const inventory = join(stateFolder(), inventoryName);
+  if (found === null || use.changer === 'none') return { drive, changer: null, inventory };
   const changers = await listChangers();
   const { changer: wanted, signal } = use;
   const settings = signal === undefined ? {} : { signal };
@@ -77,19 +84,20 @@ async function openHost(named: string, use: TapeUse, options: DriveOptions): Pro
         facts: { wanted, changers: changers.map(({ path: node, serial }) => ({ path: node, serial })) },
       });
     }
-    return { drive, loader: new Loader(mtxChanger(changer.path, settings), drive, null) };
+    return { drive, changer: { changer: mtxChanger(changer.path, settings), driveNumber: null }, inventory };
   }
   const place = await changerOfDrive(found, drives, changers);
   if (place !== null) {
-    return { drive, loader: new Loader(mtxChanger(place.changer.path, settings), drive, place.drive) };
+    const changer = mtxChanger(place.changer.path, settings);
+    return { drive, changer: { changer, driveNumber: place.drive }, inventory };
   }
   // A changer that does not say what its drives are called is tried out: the cartridge shows which is which.
   const [only, second] = changers;
-  const loader =
+  const changer =
     only === undefined || second !== undefined
       ? null
-      : new Loader(mtxChanger(only.path, settings), drive, null);
-  return { drive, loader };
+      : { changer: mtxChanger(only.path, settings), driveNumber: null };
+  return { drive, changer, inventory };
 }
 
 /** The drive a person names; null for a path that is none of those listed. */
@@ -119,7 +127,14 @@ function driveNamed(named: string, drives: readonly FoundTapeDrive[]): FoundTape
 
 /** The cartridges that a drive can get. Throws what `openTapeDrive` throws. */
 export async function openTape(address: string, use: TapeUse = {}): Promise<Cartridges> {
-  const { drive, loader } = await openTapeDrive(address, use);
-  const { operator = null, tell = () => {} } = use;
-  return new Shelf({ drive, loader, operator, tell });
+  const { drive, changer, inventory } = await openTapeDrive(address, use);
+  const { operator = null, tell = () => {}, signal } = use;
+  return openCartridges({
+    drive,
+    changer,
+    operator,
+    inventory: fileInventory(inventory, tell),
+    tell,
+    signal,
+  });
 }
