@@ -48,7 +48,14 @@ export const faultLibrary: LibraryRequest = {
       size: 8 * mebi,
       faults: { events: [{ before: 'write', number: 1, happens: 'swap', barcode: 'G' }] },
     },
-    G: { size: 8 * mebi },
+    G: {
+      size: 8 * mebi,
+      faults: { events: [{ before: 'write', number: 1, happens: 'swap', barcode: 'H' }] },
+    },
+    H: {
+      size: 8 * mebi,
+      faults: { events: [{ before: 'write', number: 1, happens: 'bus-reset' }] },
+    },
   },
 };
 
@@ -137,7 +144,25 @@ export const faultSteps: readonly Step[] = [
   does.write(4096, 27),
   does.write(4096, 28),
   does.operate('UNLOCK'),
+  does.reopen('write'),
+  does.operate('REW'),
+  does.read(4096),
+  does.operate('REW'),
+  // A read makes it forget too.
+  does.write(4096, 29),
+  does.write(4096, 30),
+  does.read(4096),
+  does.reopen('write'),
+  does.operate('REW'),
+  does.read(4096),
+  // After a reset, closing writes none.
+  does.operate('REW'),
+  does.write(4096, 31),
+  does.write(4096, 32),
+  does.read(4096),
+  does.write(4096, 33),
   does.reopen('read'),
   does.operate('REW'),
+  does.read(4096, 31),
   does.read(4096),
 ];

@@ -363,8 +363,13 @@ export async function runSteps(open: OpenTape, chosen: readonly Step[] = steps):
     },
     open,
     reopen: async (access) => {
-      await device.close();
+      // What the close says is how the step ends, but the drive is closed all the same.
+      const said = await device.close().then(
+        () => null,
+        (error: unknown) => error,
+      );
       device = await open(access);
+      if (said !== null) throw said;
     },
   };
   const lines: string[] = [];

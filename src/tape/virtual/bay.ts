@@ -25,7 +25,7 @@ export interface Cartridge {
 /**
  * What the driver met last: `filemark` was just passed, `filemark-ahead` ended a read that had blocks before
  * it, `end` is the end of the data and `end-ahead` is told once more before it; `warned` refuses one write,
- * and after that `warned-twice` lets one through.
+ * and after that `warned-twice` lets one through; `lost` is the position, after a reset.
  */
 export const metConditions = [
   'nothing',
@@ -35,6 +35,7 @@ export const metConditions = [
   'end',
   'warned',
   'warned-twice',
+  'lost',
 ] as const;
 export type Met = (typeof metConditions)[number];
 

@@ -72,7 +72,7 @@ export async function readLibraryFile<T>(
   const path = join(folder, name);
   const invalid = (reason: string, cause?: unknown): RemetalError =>
     new RemetalError('library-invalid', `${path} does not describe a virtual tape library: ${reason}.`, {
-      hint: '`remetal tape` makes one; or correct the file.',
+      hint: 'Correct the file, or name the folder of a virtual tape library.',
       facts: { path },
       cause,
     });

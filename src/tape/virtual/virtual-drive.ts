@@ -60,9 +60,10 @@ class VirtualDrive implements TapeDevice {
   readonly #letGo: () => Promise<void>;
   readonly #count = new DriverCount();
   #writing = false;
-  #lost = false;
   /** The drive told of another cartridge; the next call counts from its beginning. */
   #renewed = false;
+  /** It did so since the tape was rewound. */
+  #changed = false;
   #state: 'ready' | 'not-ready' | 'empty' = 'empty';
   #protected = false;
   #cleaning = false;
@@ -99,13 +100,17 @@ class VirtualDrive implements TapeDevice {
     }
     if (this.#state === 'empty') this.#count.stand(-1, -1);
     if (attentions > 0 && this.#state !== 'empty') {
-      this.#lost = false;
       this.#writing = false;
       this.#count.met = 'nothing';
       const known = this.#scsi.position === 0 ? 0 : -1;
       this.#count.stand(known, known);
     }
     this.#protected = this.#scsi.cartridge?.facts.writeProtected === true;
+  }
+
+  /** After a reset: nothing but finding a position goes. */
+  get #lost(): boolean {
+    return this.#count.met === 'lost';
   }
 
   #beginAnew(): void {
@@ -193,9 +198,9 @@ class VirtualDrive implements TapeDevice {
   #failed(refusal: Refusal): void {
     this.#count.block = -1;
     this.#renewed = refusal.key === senseKey.unitAttention && refusal.code === senseCode.mediumChanged;
+    this.#changed ||= this.#renewed;
     if (!isReset(refusal)) return;
-    this.#count.file = -1;
-    this.#lost = true;
+    this.#count.stand(-1, -1, 'lost');
   }
 
   async write(block: Uint8Array): Promise<void> {
@@ -230,7 +235,6 @@ class VirtualDrive implements TapeDevice {
       throw driverError('EACCES', call, this.name);
     if (this.#lost) {
       if (!findsPosition.has(operation)) throw driverError('EIO', call, this.name);
-      this.#lost = false;
       this.#writing = false;
       this.#count.met = 'nothing';
     }
@@ -254,9 +258,8 @@ class VirtualDrive implements TapeDevice {
         return;
       case 'REW':
         await this.#done(tapeCommand.rewind(), call);
-        this.#lost = false;
-        this.#count.met = 'nothing';
-        return this.#count.stand(0, 0);
+        this.#changed = false;
+        return this.#count.stand(0, 0, 'nothing');
       case 'WEOF':
         return this.#weof(count, call);
       case 'FSF':
@@ -354,7 +357,6 @@ class VirtualDrive implements TapeDevice {
     }
     if (this.#count.file >= 0) this.#count.file += most - (refusal?.information ?? 0);
     await this.#done(tapeCommand.spaceToEnd(), call);
-    this.#lost = false;
     this.#count.block = -1;
     this.#count.met = 'end';
   }
@@ -409,10 +411,11 @@ class VirtualDrive implements TapeDevice {
   async close(): Promise<void> {
     if (this.#closed) return;
     try {
-      if (this.#writing && !this.#lost) await this.#weof(1, 'close');
+      if (this.#writing && this.#lost) throw driverError('EIO', 'close', this.name);
+      if (this.#writing) await this.#weof(1, 'close');
     } finally {
       this.#closed = true;
-      this.#beginAnew();
+      if (this.#changed) this.#count.stand(0, 0, 'nothing');
       await this.#scsi.remember(this.#count);
       await this.#scsi.bay.rest();
       await this.#letGo();
