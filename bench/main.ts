@@ -1,12 +1,14 @@
 import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
 import { netwareMap } from './netware-map.ts';
+import { tapeStops } from './tape-stops.ts';
 
 /** Every part of the bench by its name. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
   boot: applianceBoot,
   netware: netwareMap,
+  stops: tapeStops,
 };
 
 const asked = process.argv.slice(2);

@@ -19,3 +19,4 @@ export { openMedium, type MediumOptions, type TapeWishes } from './all.ts';
 export { fileMedium, type FileMediumOptions } from './file.ts';
 export { memoryMedium, type MemoryMedium } from './memory.ts';
 export { faultyMedium, type MediumFaults } from './faulty.ts';
+export { tapeMedium, type TapeMediumOptions } from './tape.ts';

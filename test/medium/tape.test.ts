@@ -1,7 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { openSet, verifySet } from '../../src/archive/index.ts';
 import type { Medium } from '../../src/medium/index.ts';
-import { createLibrary, type CartridgeDescription, type Faults } from '../../src/tape/virtual/index.ts';
 import { keptBytes, quiet, readVolume, testVolume, writeSet } from '../archive/sets.ts';
 import { contract } from '../contract/medium.ts';
 import { temporary, temporaryFolder } from '../helpers/temporary.ts';
