@@ -2,6 +2,7 @@ import { isCoded } from '../../src/errors/index.ts';
 import type { Changer, ChangerSlot } from '../../src/tape/index.ts';
 import {
   check,
+  driveIdentifier,
   good,
   inquiry,
   modeHeader,
@@ -27,17 +28,28 @@ interface Element {
   readonly barcode: string | null;
   /** The address it was taken from. */
   readonly from: number | null;
+  /** The serial number of a drive. */
+  readonly serial: string | null;
+}
+
+/** What an element descriptor shows beyond the least. */
+interface Shown {
+  readonly tags: boolean;
+  readonly identifiers: boolean;
 }
 
 /** The robot of a library as the bus sees it (SMC-3): moves cartridges with a `Changer`. */
 export class SmcChanger implements LogicalUnit {
   readonly #changer: Changer;
   readonly #serial: string;
+  /** Serial numbers of the drives, by their number. */
+  readonly #driveSerials: readonly string[];
   #attentions = [senseCode.reset as number];
 
-  constructor(changer: Changer, serial: string) {
+  constructor(changer: Changer, serial: string, driveSerials: readonly string[]) {
     this.#changer = changer;
     this.#serial = serial;
+    this.#driveSerials = driveSerials;
   }
 
   async execute(command: Buffer): Promise<Answer> {
@@ -80,13 +92,14 @@ export class SmcChanger implements LogicalUnit {
       full: slot.full,
       barcode: slot.barcode,
       from,
+      serial: kind === 'drive' ? (this.#driveSerials[index] ?? null) : null,
     });
     const addressOf = (slot: number): number =>
       slot <= storage.length
         ? firstElement.storage + slot - 1
         : firstElement.importExport + slot - storage.length - 1;
     return [
-      { kind: 'robot', address: firstElement.robot, full: false, barcode: null, from: null },
+      { kind: 'robot', address: firstElement.robot, full: false, barcode: null, from: null, serial: null },
       ...storage.map((slot, i) => element('storage', i, slot, null)),
       ...slots
         .filter(({ importExport }) => importExport)
@@ -143,7 +156,7 @@ export class SmcChanger implements LogicalUnit {
   /** READ ELEMENT STATUS (SMC-3, 6.11): a page for each kind of element that is asked for. */
   async #elementStatus(command: Buffer): Promise<Answer> {
     const type = command[1]! & 0x0f;
-    const tags = (command[1]! & 0x10) !== 0;
+    const shown = { tags: (command[1]! & 0x10) !== 0, identifiers: (command[6]! & 0x01) !== 0 };
     const first = command.readUInt16BE(2);
     const most = command.readUInt16BE(4);
     const room = command.readUIntBE(7, 3);
@@ -153,7 +166,7 @@ export class SmcChanger implements LogicalUnit {
       .slice(0, most);
     const pages = (['robot', 'storage', 'importExport', 'drive'] as const).flatMap((kind) => {
       const own = chosen.filter((element) => element.kind === kind);
-      return own.length === 0 ? [] : [statusPage(kind, own, tags)];
+      return own.length === 0 ? [] : [statusPage(kind, own, shown)];
     });
     const body = Buffer.concat(pages);
     const header = Buffer.alloc(8);
@@ -164,18 +177,21 @@ export class SmcChanger implements LogicalUnit {
   }
 }
 
-function statusPage(kind: Kind, elements: readonly Element[], tags: boolean): Buffer {
-  const descriptors = Buffer.concat(elements.map((element) => descriptor(element, tags)));
+function statusPage(kind: Kind, elements: readonly Element[], shown: Shown): Buffer {
+  const descriptors = Buffer.concat(elements.map((element) => descriptor(element, shown)));
   const header = Buffer.alloc(8);
   header[0] = elementType[kind];
-  header[1] = tags ? 0x80 : 0;
+  header[1] = shown.tags ? 0x80 : 0;
   header.writeUInt16BE(descriptors.length / elements.length, 2);
   header.writeUIntBE(descriptors.length, 5, 3);
   return Buffer.concat([header, descriptors]);
 }
 
-/** An element descriptor (SMC-3, 6.11.4 and following): 12 bytes, the volume tag, and 4 that name nothing. */
-function descriptor({ kind, address, full, barcode, from }: Element, tags: boolean): Buffer {
+/** An element descriptor (SMC-3, 6.11.4 and following): 12 bytes, the volume tag, and what names the drive. */
+function descriptor(
+  { kind, address, full, barcode, from, serial }: Element,
+  { tags, identifiers }: Shown,
+): Buffer {
   const head = Buffer.alloc(12);
   head.writeUInt16BE(address, 0);
   const access = kind === 'robot' ? 0 : 0x08;
@@ -187,7 +203,12 @@ function descriptor({ kind, address, full, barcode, from }: Element, tags: boole
   }
   const tag = Buffer.alloc(tags ? volumeTagLength : 0);
   if (tags && barcode !== null) tag.write(barcode.padEnd(32), 'latin1');
-  return Buffer.concat([head, tag, Buffer.alloc(4)]);
+  // As in the drive's own device identification page: text, of the kind T10 vendor identification.
+  const identifier = Buffer.from(serial !== null && identifiers ? driveIdentifier(serial) : '', 'latin1');
+  const identification = Buffer.from(
+    identifier.length === 0 ? [0, 0, 0, 0] : [0x02, 0x01, 0, identifier.length],
+  );
+  return Buffer.concat([head, tag, identification, identifier]);
 }
 
 function invalidField(): Answer {

@@ -72,7 +72,8 @@ export async function startTapeTarget(request: TapeTargetRequest): Promise<TapeT
   }
   const drives = library.drives.map(({ scsi }) => new SscDrive(scsi));
   const units: LogicalUnit[] = [...drives];
-  if (library.changer !== null) units.push(new SmcChanger(library.changer, `${drives[0]!.serial}L`));
+  const serials = drives.map(({ serial }) => serial);
+  if (library.changer !== null) units.push(new SmcChanger(library.changer, `${serials[0]}L`, serials));
 
   const sockets = new Set<Socket>();
   const server = createServer();

@@ -219,6 +219,12 @@ test('the changer is a unit behind the drives: elements with volume tags, and mo
   t.is(second[2]! & 1, 1);
   t.is(second.readUInt16BE(10), 0x3e8);
   t.is(second.toString('latin1', 12, 44).trim(), 'VOL1');
+  // And with what names each drive, the same as the drive says of itself.
+  const named = await initiator.command(2, [0xb8, 4, 0, 0, 0xff, 0xff, 1, 0, 16, 0, 0, 0], 4096);
+  const identification = await initiator.command(1, [0x12, 1, 0x83, 0, 0xff, 0], 255);
+  const identifier = identification.data.subarray(8);
+  t.is(identifier.toString('latin1', 0, 8), 'REMETAL ');
+  t.true(named.data.subarray(-identifier.length).equals(identifier));
 });
 
 test('a unit that does not exist says that it is none', async (t) => {

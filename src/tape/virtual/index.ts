@@ -9,7 +9,7 @@ export { librarySchema, type CartridgeDescription, type LibraryDescription } fro
 export type { Place } from './library-state.ts';
 export { systemClock, type Clock } from './pace.ts';
 export { ScsiDrive, type DriveCounters } from './scsi-drive.ts';
-export { inquiry, modeHeader } from './scsi-pages.ts';
+export { driveIdentifier, inquiry, modeHeader } from './scsi-pages.ts';
 export { check, good, senseCode, senseData, senseKey, type Answer } from './sense.ts';
 export {
   createLibrary,

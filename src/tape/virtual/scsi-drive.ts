@@ -6,6 +6,7 @@ import {
   attributeData,
   decodeModes,
   densityReport,
+  driveProduct,
   inquiry,
   logPage,
   longestBlock,
@@ -35,7 +36,6 @@ const powerOnModes: DriveModes = { blockSize: 0, buffered: 1, compression: false
  */
 export class ScsiDrive {
   readonly bay: DriveBay;
-  readonly product = 'VIRTUAL-TAPE';
   readonly #pace: Pace;
   #cartridge: Cartridge | null = null;
   #loaded = false;
@@ -178,7 +178,7 @@ export class ScsiDrive {
       case op.requestSense:
         return good(senseData(senseKey.none, senseCode.none));
       case op.inquiry:
-        return found(inquiry(command, 0x01, this.product, this.bay.serial));
+        return found(inquiry(command, 0x01, driveProduct, this.bay.serial));
       case op.readBlockLimits: {
         const limits = Buffer.alloc(6);
         limits.writeUIntBE(longestBlock, 1, 3);

@@ -2,6 +2,8 @@ import type { Cartridge, CartridgeFacts } from './bay.ts';
 
 /** Our own vendor and product, eight and sixteen characters (SPC-4, standard INQUIRY data). */
 export const vendor = 'REMETAL';
+/** The model of the drives. */
+export const driveProduct = 'VIRTUAL-TAPE';
 const revision = '0001';
 /** Longest block the drives take, bytes; READ BLOCK LIMITS has three bytes for it. */
 export const longestBlock = 8 * 1024 * 1024;
@@ -38,12 +40,21 @@ export function inquiry(command: Uint8Array, type: number, product: string, seri
       return page(Buffer.from(serial, 'latin1'));
     case 0x83: {
       // One designator: vendor, product and serial number as text (T10 vendor identification).
-      const designator = Buffer.from(vendor.padEnd(8) + product.padEnd(16) + serial, 'latin1');
+      const designator = Buffer.from(identifierOf(product, serial), 'latin1');
       return page(Buffer.concat([Buffer.from([0x02, 0x01, 0, designator.length]), designator]));
     }
     default:
       return null;
   }
+}
+
+function identifierOf(product: string, serial: string): string {
+  return vendor.padEnd(8) + product.padEnd(16) + serial;
+}
+
+/** What names a drive of that serial number everywhere (SPC-4, T10 vendor identification designator). */
+export function driveIdentifier(serial: string): string {
+  return identifierOf(driveProduct, serial);
 }
 
 /** Mode data for MODE SENSE(6) and (10) with a header around; null for a page there is none of. */
