@@ -12,7 +12,8 @@ const MiB = 1024 * 1024;
 /** The drive's lowest speed, and a source that cannot keep up with it, bytes a second. */
 const driveSpeed = 160 * MiB;
 const sourceSpeed = 60 * MiB;
-const slackMilliseconds = 30;
+/** A drive without memory of its own worth speaking of. */
+const slackMilliseconds = 4;
 const size = 768 * MiB;
 const groupSize = 512 * 1024;
 const bufferSize = 128 * MiB;
