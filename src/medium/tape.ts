@@ -31,8 +31,9 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
   const cartridges = (): Promise<Cartridges> => (opened ??= options.open().then((made) => (present = made)));
 
   const surveyed = async (): Promise<CartridgeContents[]> => {
-    // While a set is written nothing may move the tape.
+    // While a set is written, and once its cartridge is in the drive, nothing may be moved.
     if (writing !== null) return [writing];
+    if (first !== null) return [first.contents];
     const all = await (await cartridges()).survey();
     if (all.length > 0) return all;
     throw new RemetalError('drive-empty', `No cartridge is in the tape drive ${name}.`, {
