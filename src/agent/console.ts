@@ -10,6 +10,16 @@ export interface Choice<T> {
   readonly disabled?: string;
 }
 
+/** A question that stands on the consoles while something else is looked at. */
+export interface StandingQuestion {
+  /** What a person says to it: Enter, or q. Pending until then. */
+  readonly answer: Promise<'go-on' | 'give-up'>;
+  /** Rings the bell of every console. */
+  ring(): void;
+  /** Takes the question away. */
+  close(): void;
+}
+
 export interface Question {
   /** As in docs/operator.md: `action`, `set`, `target.disk1`, … */
   readonly id: string;
@@ -37,6 +47,8 @@ export interface Console {
   line(question: Question, usual: string): Promise<string>;
   /** Waits for a key press or `seconds`; true when a key was pressed. */
   pause(message: string, seconds: number): Promise<boolean>;
+  /** Shows a question on every console, also beside a long operation, until it is closed. */
+  stand(question: Question): StandingQuestion;
   /** Shows a long operation: a drawing on the screen, lines on the serial consoles. */
   stages(operation: 'backup' | 'restore'): ConsoleStages;
   /** Gives a shell on every console until one of them is left. */

@@ -12,6 +12,7 @@ export {
   type ConsoleStages,
   type Facts,
   type Question,
+  type StandingQuestion,
 } from './console.ts';
 export { hostMachine, type Machine, type TapeOfMachine } from './machine.ts';
 export { openQuestions, requireAnswers } from './questions.ts';
@@ -23,5 +24,6 @@ export {
   type Planned,
   type PlanRequest,
 } from './restore-run.ts';
+export { askingText } from './tape-operator.ts';
 export type { AgentWorld } from './world.ts';
 export { parseRule } from './kernel-line.ts';

@@ -1,10 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 import { checkbox, input, select } from '@inquirer/prompts';
-import { eventLine, type Choice, type Console, type ConsoleStages, type Question } from '../agent/index.ts';
+import { eventLine, type Choice, type Console, type Question } from '../agent/index.ts';
 import type { Reporter } from '../progress/index.ts';
 import { kept } from './kept.ts';
 import { noticeText, paced } from './output.ts';
-import { showStages, stagesOf } from './stages.ts';
+import { readKeys } from './keys.ts';
+import { showStages, stagesOf, type Stages } from './stages.ts';
 
 /** One of the machine's consoles as the prompts and drawings need it. */
 export interface ConsoleTerminal {
@@ -28,6 +29,8 @@ export interface ConsoleRequest {
 /* Narrower than this, or of unknown width, a terminal gets lines and no drawing. */
 const drawableColumns = 40;
 
+const bell = '\u0007';
+
 type Ask<T> = (context: { input: Readable; output: Writable; signal: AbortSignal }) => Promise<T>;
 
 function print(terminal: ConsoleTerminal, text: string): void {
@@ -38,6 +41,7 @@ function print(terminal: ConsoleTerminal, text: string): void {
 export function createConsole(request: ConsoleRequest): Console {
   const { terminals, signal } = request;
   let unattended = false;
+  const drawings = new Map<ConsoleTerminal, Stages>();
   const event: Console['event'] = (name, facts) => {
     const line = eventLine(name, facts);
     for (const terminal of terminals) {
@@ -139,12 +143,43 @@ export function createConsole(request: ConsoleRequest): Console {
         for (const typed of inputs) typed.destroy();
       }
     },
+    stand(question) {
+      event('question', { id: question.id });
+      const answered = Promise.withResolvers<'go-on' | 'give-up'>();
+      const reading = terminals.map((terminal) => {
+        const drawing = drawings.get(terminal);
+        if (drawing === undefined) print(terminal, `${question.message}\n`);
+        else drawing.ask(question.message);
+        const typed = terminal.openInput();
+        const stop = readKeys(typed, (key) => {
+          // There is nothing behind the agent to fall back to; a line that hangs up says nothing.
+          if (key !== 'enter' && key !== 'quit') return;
+          event('answered', { id: question.id, console: terminal.name });
+          answered.resolve(key === 'enter' ? 'go-on' : 'give-up');
+        });
+        return (): void => {
+          stop();
+          typed.destroy();
+          drawings.get(terminal)?.ask(null);
+        };
+      });
+      return {
+        answer: answered.promise,
+        ring() {
+          for (const terminal of terminals) print(terminal, bell);
+        },
+        close() {
+          for (const stop of reading) stop();
+        },
+      };
+    },
     stages(operation) {
-      const drawn: ConsoleStages[] = terminals
-        .filter(
-          ({ kind, output }) => !unattended && kind === 'screen' && (output.columns ?? 0) >= drawableColumns,
-        )
-        .map(({ output }) => showStages(output, stagesOf[operation], request.clock));
+      for (const terminal of terminals) {
+        const { kind, output } = terminal;
+        if (unattended || kind !== 'screen' || (output.columns ?? 0) < drawableColumns) continue;
+        drawings.set(terminal, showStages(output, stagesOf[operation], request.clock));
+      }
+      const drawn = [...drawings.values()];
       const lines: Reporter = paced(request, (progress, rate) =>
         event('progress', {
           percent: rate.percent,
@@ -175,6 +210,7 @@ export function createConsole(request: ConsoleRequest): Console {
           },
         },
         async end(how) {
+          drawings.clear();
           await Promise.all(drawn.map((stages) => stages.end(how)));
         },
       };

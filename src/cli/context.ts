@@ -4,7 +4,7 @@ import { parseSize } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Notice, Reporter } from '../progress/index.ts';
 import { createOutput, type Output } from './output.ts';
-import { showStages, stagesOf } from './stages.ts';
+import { showStages, stagesOf, type Stages } from './stages.ts';
 
 /** The process as the command line sees it; tests have their own. */
 export interface World {
@@ -25,6 +25,8 @@ export interface Context {
   readonly canAsk: boolean;
   /** Tells a remark where the running operation shows its own. */
   tell(notice: Notice): void;
+  /** Shows a question where the running operation is drawn, until null says that it is answered; else prints it. */
+  ask(question: string | null): void;
   /** Runs a long operation with its progress drawn on a terminal, or printed as lines. */
   during<T>(operation: keyof typeof stagesOf, work: (reporter: Reporter) => Promise<T>): Promise<T>;
 }
@@ -62,16 +64,22 @@ export function createContext(world: World, options: GlobalOptions): Context {
     options.json !== true &&
     options.quiet !== true;
   let running: Reporter = output.reporter;
+  let drawn: Stages | null = null;
   return {
     world,
     output,
     tell: (notice) => running.notice(notice),
     signal: world.signal,
     canAsk: world.stdin.isTTY === true && world.stderr.isTTY === true && options.json !== true,
+    ask(question) {
+      if (drawn !== null) drawn.ask(question);
+      else if (question !== null) world.stderr.write(`${question}\n`);
+    },
     async during(operation, work) {
       if (!drawable) return work(output.reporter);
       const stages = showStages(world.stderr, stagesOf[operation], clock);
       running = stages.reporter;
+      drawn = stages;
       let how: 'done' | 'failed' = 'failed';
       try {
         const result = await work(stages.reporter);
@@ -79,6 +87,7 @@ export function createContext(world: World, options: GlobalOptions): Context {
         return result;
       } finally {
         running = output.reporter;
+        drawn = null;
         await stages.end(how);
       }
     },

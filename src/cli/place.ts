@@ -1,13 +1,17 @@
 import type { Command } from 'commander';
 import { openMedium, type Medium } from '../medium/index.ts';
-import { sizeOption, type Context } from './context.ts';
+import { integerOption, sizeOption, type Context } from './context.ts';
 import { tapeOperator } from './tape/operator.ts';
 
 /** The options of every verb that may go to a tape. */
 export interface TapeOptions {
   readonly changer?: string;
   readonly buffer?: number;
+  /** Seconds. */
+  readonly waitForCartridge?: number;
 }
+
+const mostWaitSeconds = 30 * 24 * 3600;
 
 /** What a place is, for the help of a verb. */
 export const placeText = 'the folder, .tar file or tape drive (tape:/dev/tape/by-id/…-nst)';
@@ -23,6 +27,11 @@ export function addTapeOptions(command: Command): Command {
       '--buffer <size>',
       'memory between disk and tape, as 1G; an eighth of what is free when absent',
       sizeOption,
+    )
+    .option(
+      '--wait-for-cartridge <seconds>',
+      'how long to wait for one to be put in where nobody can be asked',
+      integerOption(0, mostWaitSeconds),
     );
 }
 
@@ -32,11 +41,14 @@ export function mediumAt(
   place: string,
   options: TapeOptions & { readonly partSize?: number } = {},
 ): Medium {
-  const { changer, buffer, partSize } = options;
+  const { changer, buffer, partSize, waitForCartridge } = options;
   return openMedium(place, {
     ...(partSize === undefined ? {} : { partSize }),
     tape: {
-      operator: tapeOperator(context),
+      operator: tapeOperator(
+        context,
+        waitForCartridge === undefined ? {} : { waitSeconds: waitForCartridge },
+      ),
       tell: (notice) => context.tell(notice),
       signal: context.signal,
       ...(changer === undefined ? {} : { changer }),

@@ -9,6 +9,8 @@ type Ending = 'done' | 'skipped' | 'failed';
 /** The stages of a long operation, drawn on one terminal while its reports come in. */
 export interface Stages {
   readonly reporter: Reporter;
+  /** Shows a question under the current stage until it is answered, which null says. */
+  ask(question: string | null): void;
   /** Ends the drawing; what was not reached counts as skipped, or the current stage as failed. */
   end(how: 'done' | 'failed'): Promise<void>;
 }
@@ -38,7 +40,15 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
   }));
   const meter = createRateMeter();
   let current = -1;
+  let bar: string | undefined;
   let notice: string | undefined;
+  let question: string | undefined;
+  const draw = (): void => {
+    // A question may come before the first stage has begun.
+    const row = rows[Math.max(current, 0)]!;
+    row.text = [bar, notice, question].filter((text) => text !== undefined).join('\n');
+    row.redraw();
+  };
   const reach = (index: number): void => {
     if (index <= current) return;
     rows[current]?.ended.resolve('done');
@@ -59,6 +69,7 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
         row.redraw = () => {
           if (row.text !== undefined) task.output = row.text;
         };
+        row.redraw();
         await row.started.promise;
         row.redraw();
         const how = await row.ended.promise;
@@ -92,14 +103,16 @@ export function showStages(terminal: Writable, phases: readonly Phase[], clock: 
         reach(index);
         // Volumes that grow are read back before; what comes late is shown under the stage that is on.
         const late = index < current ? `${phaseTitles[progress.phase]}  ` : '';
-        const bar = late + progressBar(progress, meter.measure(progress, clock()));
-        const row = rows[current]!;
-        row.text = notice === undefined ? bar : `${bar}\n${notice}`;
-        row.redraw();
+        bar = late + progressBar(progress, meter.measure(progress, clock()));
+        draw();
       },
       notice(told) {
         notice = noticeText(told);
       },
+    },
+    ask(asked) {
+      question = asked ?? undefined;
+      draw();
     },
     async end(how) {
       if (how === 'failed') {

@@ -45,6 +45,16 @@ export function fakeConsole(script: Script = {}): FakeConsole {
     typed: async (question, word) => next(question.id) === word,
     line: async (question) => next(question.id),
     pause: async () => false,
+    stand: ({ id, message }) => {
+      events.push({ name: 'question', facts: { id } });
+      said.push(message);
+      const answer = left.get(id)?.shift();
+      return {
+        answer: answer === undefined ? new Promise(() => {}) : Promise.resolve(standingAnswer(answer)),
+        ring: () => {},
+        close: () => void events.push({ name: 'closed', facts: { id } }),
+      };
+    },
     stages: () => ({
       reporter: {
         progress: ({ phase }) => void events.push({ name: 'progress', facts: { phase } }),
@@ -55,6 +65,10 @@ export function fakeConsole(script: Script = {}): FakeConsole {
     shell: async () => void events.push({ name: 'shell', facts: {} }),
     close: () => {},
   };
+}
+
+function standingAnswer(answer: string): 'go-on' | 'give-up' {
+  return answer === 'q' ? 'give-up' : 'go-on';
 }
 
 /** A file system of a fake machine, and the folder its mount shows. */

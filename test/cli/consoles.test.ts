@@ -128,3 +128,23 @@ test('a key keeps a machine from going on', async (t) => {
   t.true(await pressed);
   t.false(await desk().console.pause('Press a key.', 0.05));
 });
+
+test('a question that stands is answered by a key on any console, and closed on all', async (t) => {
+  const { screen, serial, console } = desk();
+  const standing = console.stand({ id: 'cartridge', message: 'Part 2 is wanted.' });
+  for (const one of [screen, serial]) t.true(one.text().includes('Part 2 is wanted.\n'));
+  standing.ring();
+  t.true(screen.text().includes('\u0007') && serial.text().includes('\u0007'));
+  screen.type('x');
+  serial.inputs.at(-1)!.end();
+  screen.type('\r');
+  t.is(await standing.answer, 'go-on');
+  t.regex(serial.text(), /REMETAL: question id=cartridge\n/);
+  t.regex(serial.text(), /REMETAL: answered id=cartridge console=tty1\n/);
+  standing.close();
+  t.true([...screen.inputs, ...serial.inputs].every((input) => input.destroyed));
+  const again = console.stand({ id: 'cartridge', message: 'Part 3 is wanted.' });
+  serial.type('q');
+  t.is(await again.answer, 'give-up');
+  again.close();
+});
