@@ -1,7 +1,7 @@
 import { normalize, total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
-import type { Medium } from '../medium/medium.ts';
+import type { Buffering, Medium } from '../medium/medium.ts';
 import type { BufferReport } from '../progress/index.ts';
 import { nodeCodec, type Codec } from './codec.ts';
 import type { Contents, Place } from './documents.ts';
@@ -26,6 +26,8 @@ export interface SetRequest {
   readonly name: string;
   /** Hashes and compresses the groups; what Node has when absent or null. */
   readonly codec?: Codec | null;
+  /** Plain bytes of all groups, about: a buffer need not be larger. */
+  readonly expectedBytes?: number;
 }
 
 export interface GroupOptions {
@@ -64,13 +66,28 @@ export interface SetWriter {
 /** Unreadable extents listed in the totals for one volume; the records themselves list all. */
 const maxListedExtents = 10_000;
 
+/** Head, maps and tables of a set that is small take less. */
+const besidesGroups = 16 * 1024 * 1024;
+
+/** A buffer that the whole set would not fill is memory taken for nothing. */
+function bufferingFor({ buffering }: Medium, { expectedBytes }: SetRequest): Buffering | null {
+  if (buffering === undefined) return null;
+  const enough = (expectedBytes ?? Number.MAX_SAFE_INTEGER) + besidesGroups;
+  return { ...buffering, bytes: Math.min(buffering.bytes, enough) };
+}
+
 /** Begins a set on a medium: label, head, layout and all block maps are written. Throws what the medium throws. */
 export async function createSet(medium: Medium, request: SetRequest): Promise<SetWriter> {
   const { head, name } = request;
   const recordLimit = await medium.recordLimit();
   const sink = await medium.create(request.name, head.setId);
-  const { buffering = null } = medium;
-  const stream = new RecordStream({ sink, recordLimit, buffering, head, name });
+  const stream = new RecordStream({
+    sink,
+    recordLimit,
+    buffering: bufferingFor(medium, request),
+    head,
+    name,
+  });
   const writer = new SequentialWriter(stream, request, recordSizes(recordLimit).pieceLength);
   try {
     await writer.begin();

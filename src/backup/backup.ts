@@ -77,6 +77,7 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
     head,
     layout: found.layout,
     maps: mapsOf(found),
+    expectedBytes: found.volumes.reduce((sum, volume) => sum + volume.keptBytes, 0),
     level: request.level,
     name: set,
     codec: nativeCodec(),

@@ -96,7 +96,7 @@ needs('a person finds the set on tape in the menu', async (t: ExecutionContext) 
     'target.disk1': made.target,
     grow: 'none',
     confirm: 'restore',
-    after: 'menu',
+    after: 'Back',
   });
   const machine = fakeMachine({ disks: [made.target], tapes: [made.tape] });
   await runAgent(worldOf(console, machine));
