@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import { z } from 'zod';
 import { RemetalError } from '../errors/index.ts';
-import { run } from '../system/index.ts';
+import { run, sourceFiles } from '../system/index.ts';
 import { cached, hashFile, keyOf } from './cache.ts';
 import { writeInitramfs, type Tree } from './initramfs.ts';
 import type { Tools } from './tools.ts';
@@ -121,12 +121,14 @@ export async function agentSegment(request: {
   const { cache, level, tools, version } = request;
   const { code, inputs } = await bundle(request.source, request.entry);
   const runtime = await strippedRuntime(cache, tools);
+  const packed = sourceFiles.map((name) => ({ name, path: join(request.source, name) }));
   const key = keyOf(
     version,
     level,
     Buffer.from(code).toString('latin1'),
     await hashFile(runtime),
     await hashFile(addonPath()),
+    ...(await Promise.all(packed.map(({ path }) => hashFile(path)))),
   );
   const { folder, reused } = await cached({
     cache,
@@ -146,6 +148,7 @@ export async function agentSegment(request: {
           disableExperimentalSEAWarning: true,
           useCodeCache: false,
           useSnapshot: false,
+          assets: Object.fromEntries(packed.map(({ name, path }) => [name, path])),
         }),
       );
       await run(runtimePath(), ['--build-sea', 'sea.json'], { cwd: place });

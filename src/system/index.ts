@@ -41,6 +41,7 @@ export {
 } from './filesystems.ts';
 export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';
 export { sendTo } from './scsi-command.ts';
+export { sourceFile, sourceFiles } from './source-file.ts';
 export { openSt } from './st-device.ts';
 export {
   listChangers,

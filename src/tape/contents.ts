@@ -1,8 +1,8 @@
 import { isCoded } from '../errors/index.ts';
 import type { TapeDrive } from './drive.ts';
-import { identify, type Identity } from './identify.ts';
+import { beginningLength, identify, type Identity } from './identify.ts';
 import type { CartridgeLabel } from './label.ts';
-import { decodePartLabel, endingOf, isTarEnd } from './part-label.ts';
+import { decodePartLabel, endingOf, isTarEnd, type PartLabel } from './part-label.ts';
 
 /** One part of a backup set on a cartridge: a file of the tape, whose blocks are the records of the part. */
 export interface PartOnCartridge {
@@ -18,7 +18,10 @@ export interface PartOnCartridge {
   /** What the machine is called, and when the set was made, from the head in the part's label. */
   readonly machine: string;
   readonly createdAt: string;
-  /** How it ends: the set with it, the part only (another follows), or with neither (interrupted). */
+  /**
+   * How it ends: the set with it, the part only (another follows), or with neither: it was interrupted, or its
+   * end cannot be read.
+   */
   readonly ends: 'set' | 'part' | 'open';
 }
 
@@ -28,12 +31,15 @@ export interface CartridgeContents {
   readonly label: CartridgeLabel | null;
   /** True for a cartridge nothing was ever written on. */
   readonly blank: boolean;
-  /** What another program wrote, in words (`a tar archive`, `an LTFS volume`, `a Bacula volume`); null where there is none. */
+  /**
+   * What another program wrote, in words (`a tar archive`, `an LTFS volume`, `a Bacula volume`), in place of our
+   * label or anywhere behind it; null where there is none. Such a cartridge is written on only when a person says so.
+   */
   readonly foreign: string | null;
   /** File number of the label; 1 behind an appliance. */
   readonly labelFile: number;
   readonly parts: readonly PartOnCartridge[];
-  /** Number of the file at which the next part goes: behind the last one that is whole. */
+  /** Number of the file at which the next part goes: behind the last one, or over it where it was interrupted. */
   readonly appendAt: number;
   /** True when the last part says that the set goes on elsewhere: the cartridge has no room. */
   readonly full: boolean;
@@ -49,53 +55,59 @@ const nothing = {
   full: false,
 } as const satisfies CartridgeContents;
 
-/** So much of the beginning of a tape tells what it is. */
-const beginning = 64 * 1024;
-const mostBlocks = 64;
+/** Blocks shorter than a sector of a disk are not read on and on for a beginning. */
+const mostBlocks = 128;
+const unreadable = 'data whose beginning cannot be read';
 
 /**
  * What is on the cartridge in the drive, which is ready: its label, and of every part the first and the last
- * record. Throws what the drive throws, `cartridge-unlabelled` for a label of ours that is damaged.
+ * record. Throws what the drive throws, `cartridge-unlabelled` for a label of ours that is damaged,
+ * `set-too-new` for one of a later format.
  */
 export async function readContents(drive: TapeDrive): Promise<CartridgeContents> {
   await drive.rewind();
   const first = await identityOf(drive);
-  if (first === null) return { ...nothing, blank: true };
+  if (first === 'end') return { ...nothing, blank: true };
+  if (first === 'empty') {
+    // Two filemarks, or one and no data behind it, are what some drives have for an erased tape.
+    const behind = await identityOf(drive);
+    if (behind === 'end' || behind === 'empty') return { ...nothing, blank: true };
+    return { ...nothing, foreign: 'an empty file before others' };
+  }
   let labelFile = 0;
-  let identity = first;
+  let identity: Identity = first;
   if (identity.kind === 'appliance') {
     labelFile = 1;
-    const next = (await drive.toFile(1)) ? await identityOf(drive) : null;
-    if (next === null) return { ...nothing, foreign: 'a bootable image', labelFile };
+    const next = (await drive.toFile(1)) ? await identityOf(drive) : 'end';
+    if (typeof next === 'string') return { ...nothing, foreign: 'a bootable image of ours without a label' };
     identity = next;
   }
-  if (identity.kind !== 'label') {
-    const foreign = identity.kind === 'foreign' ? identity.words : 'a bootable image';
-    return { ...nothing, foreign, labelFile };
-  }
-  return await partsBehind(drive, identity.label, labelFile);
+  if (identity.kind === 'label') return await partsBehind(drive, identity.label, labelFile);
+  return { ...nothing, foreign: identity.kind === 'foreign' ? identity.words : 'bootable images', labelFile };
 }
 
-/** What the file that begins here is; null at the end of the data. */
-async function identityOf(drive: TapeDrive): Promise<Identity | null> {
+/** Turns a block that cannot be read into null. */
+function orUnreadable(error: unknown): null {
+  if (isCoded(error, 'block-unreadable')) return null;
+  throw error;
+}
+
+/** What the file that begins here is. An empty one is passed. */
+async function identityOf(drive: TapeDrive): Promise<Identity | 'empty' | 'end'> {
   const blocks: Buffer[] = [];
-  for (let length = 0; length < beginning && blocks.length < mostBlocks;) {
-    const block = await drive.read().catch((error: unknown) => {
-      if (isCoded(error, 'block-unreadable')) return null;
-      throw error;
-    });
-    if (block === null) {
-      if (blocks.length === 0) return { kind: 'foreign', words: 'data whose beginning cannot be read' };
-      break;
-    }
+  for (let length = 0; length < beginningLength && blocks.length < mostBlocks;) {
+    const block = await drive.read().catch(orUnreadable);
     if (!Buffer.isBuffer(block)) {
-      if (blocks.length === 0 && block === 'filemark') return { kind: 'foreign', words: 'an empty file' };
-      break;
+      if (blocks.length > 0) break;
+      if (block === null) return { kind: 'foreign', words: unreadable };
+      return block === 'filemark' ? 'empty' : 'end';
     }
     blocks.push(block);
     length += block.length;
+    // A label is one block; whatever follows is behind a filemark.
+    if (blocks.length === 1 && identify(blocks).kind === 'label') break;
   }
-  return blocks.length === 0 ? null : identify(blocks);
+  return identify(blocks);
 }
 
 async function partsBehind(
@@ -105,36 +117,47 @@ async function partsBehind(
 ): Promise<CartridgeContents> {
   const parts: PartOnCartridge[] = [];
   let foreign: string | null = null;
-  let file = labelFile + 1;
-  for (; await drive.toFile(file); file++) {
-    const first = await drive.read().catch((error: unknown) => {
-      if (isCoded(error, 'block-unreadable')) return null;
-      throw error;
-    });
+  let appendAt = labelFile + 1;
+  // What is not ours is passed: sets behind it are to be found all the same.
+  for (let file = labelFile + 1; await drive.toFile(file); file++) {
+    const first = await drive.read().catch(orUnreadable);
     if (first === 'end') break;
-    const part = Buffer.isBuffer(first) ? decodePartLabel(first) : null;
+    if (first === 'filemark') continue;
+    const part = first === null ? null : decodePartLabel(first);
     if (part === null) {
-      foreign = first === null ? 'data whose beginning cannot be read' : 'data of another program';
-      break;
+      foreign ??= first === null ? unreadable : wordsFor(first);
+      appendAt = file + 1;
+      continue;
     }
-    const last = await drive
-      .lastBlock((block) => !isTarEnd(block))
-      .catch((error: unknown) => {
-        if (isCoded(error, 'block-unreadable')) return null;
-        throw error;
-      });
-    parts.push({ file, ...part, ends: endingOf(last) });
-    if (drive.position === null) break;
+    const { ends, reusable } = await endOf(drive, part);
+    parts.push({ file, ...part, ends });
+    appendAt = reusable ? file : file + 1;
+    if (drive.position?.file !== file + 1) break;
   }
-  const last = parts.at(-1);
-  const torn = last?.ends === 'open';
-  return {
-    label,
-    blank: false,
-    foreign,
-    labelFile,
-    parts,
-    appendAt: torn ? last.file : (last?.file ?? labelFile) + 1,
-    full: last?.ends === 'part',
-  };
+  return { label, blank: false, foreign, labelFile, parts, appendAt, full: parts.at(-1)?.ends === 'part' };
+}
+
+/** How the part ends that the tape stands in, and whether its room may be used again. */
+async function endOf(
+  drive: TapeDrive,
+  part: PartLabel,
+): Promise<Pick<PartOnCartridge, 'ends'> & { readonly reusable: boolean }> {
+  try {
+    const ends = endingOf(part, await drive.lastBlock((block) => !isTarEnd(block)));
+    return { ends, reusable: ends === 'open' };
+  } catch (error) {
+    // It may well be whole, and another drive may read it.
+    if (isCoded(error, 'block-unreadable')) return { ends: 'open', reusable: false };
+    throw error;
+  }
+}
+
+function wordsFor(block: Buffer): string {
+  try {
+    const identity = identify([block]);
+    return identity.kind === 'foreign' ? identity.words : 'a second label or image';
+  } catch (error) {
+    if (isCoded(error)) return 'a damaged label';
+    throw error;
+  }
 }

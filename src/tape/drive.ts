@@ -238,8 +238,8 @@ export class TapeDrive {
   }
 
   /* After an error the next call may well succeed, on another cartridge: the drive has to say where it stands. */
-  async #failedAt(error: unknown): Promise<RemetalError> {
-    const failure = driveError(this.name, error);
+  async #failedAt(thrown: unknown): Promise<RemetalError> {
+    const failure = driveError(this.name, thrown);
     if (failure.code !== 'drive-failed') return failure;
     const { device } = this.#standing();
     const told = this.#logical === null ? null : await device.tell().catch(() => null);
@@ -282,20 +282,27 @@ export class TapeDrive {
 
   /** The length of the next block, now in the buffer; 0 at a filemark or the end, null where there is no data at all. */
   async #readInto(device: TapeDevice): Promise<number | null> {
+    try {
+      return await this.#readAny(device);
+    } catch (error) {
+      if (isCoded(error)) throw error;
+      const code = systemCode(error);
+      if (code === 'EIO' && (await this.#isAtEnd(device))) return null;
+      throw code === 'EIO' ? await this.#unreadable(error) : driveError(this.name, error);
+    }
+  }
+
+  /** The length of the next block, however long it is; 0 at a filemark. Throws what the system says. */
+  async #readAny(device: TapeDevice): Promise<number> {
     if (this.#readBuffer.length === 0) this.#readBuffer = pageAligned(firstReadSize);
     for (;;) {
       try {
         return await device.read(this.#readBuffer);
       } catch (error) {
-        const code = systemCode(error);
-        if (code === 'ENOMEM' && this.#readBuffer.length < longestBlock) {
-          // The tape has moved past the block that was too long.
-          await this.#move(device, 'BSR', 1);
-          this.#readBuffer = pageAligned(this.#readBuffer.length * 2);
-          continue;
-        }
-        if (code === 'EIO' && (await this.#isAtEnd(device))) return null;
-        throw code === 'EIO' ? await this.#unreadable(error) : driveError(this.name, error);
+        if (systemCode(error) !== 'ENOMEM' || this.#readBuffer.length >= longestBlock) throw error;
+        // The tape has moved past the block that was too long.
+        await this.#move(device, 'BSR', 1);
+        this.#readBuffer = pageAligned(this.#readBuffer.length * 2);
       }
     }
   }
@@ -371,6 +378,7 @@ export class TapeDrive {
     } catch (error) {
       if (!isCoded(error, 'drive-failed') || !(await device.status()).endOfData) throw error;
       // How many files there are the drive does not say.
+      this.#position = { file, block: -1 };
       await this.rewind();
       return false;
     }
@@ -397,8 +405,9 @@ export class TapeDrive {
   }
 
   /**
-   * The last block of the file the tape stands in that `counts`; null where the last two do not, and where no
-   * filemark ends the file. The tape then stands at the next file, in the last case at the end of the data.
+   * The last block of the file the tape stands in that `counts`, of its last two; null where neither does. The
+   * tape then stands at the next file. Where no filemark ends the file it gives null and stands at the
+   * beginning of the tape. Throws `block-unreadable`; then too the tape stands at the next file.
    */
   async lastBlock(counts: (block: Buffer) => boolean = () => true): Promise<Buffer | null> {
     const { device, position } = this.#standing();
@@ -406,30 +415,69 @@ export class TapeDrive {
     try {
       await this.#move(device, 'FSF', 1);
     } catch (error) {
-      if (!(await device.status()).endOfData) throw error;
-      await this.#askLogical();
+      if (!isCoded(error, 'drive-failed') || !(await device.status()).endOfData) throw error;
+      this.#position = { file: next.file, block: -1 };
+      await this.rewind();
       return null;
     }
     await this.#move(device, 'BSF', 1);
-    let found = await this.#blockBefore(device, 1);
-    if (found !== null && !counts(found)) {
-      found = await this.#blockBefore(device, 2);
-      if (found !== null && !counts(found)) found = null;
-    }
-    await this.#move(device, 'FSF', 1);
+    await this.#backInFile(device, position.file);
+    const { blocks, unreadable } = await this.#restOfFile(device, position.file);
     this.#position = next;
     await this.#askLogical();
-    return found;
+    const found = blocks.findLast((block) => counts(block));
+    if (found === undefined && unreadable !== null) {
+      throw new RemetalError(
+        'block-unreadable',
+        `The end of file ${position.file} on the cartridge in ${this.name} cannot be read.`,
+        {
+          hint: 'Clean the drive and try again; another drive may still read the cartridge.',
+          facts: { drive: this.name, file: position.file },
+          cause: unreadable,
+        },
+      );
+    }
+    return found ?? null;
   }
 
-  /** The block that lies `count` blocks before where the tape stands; null where the file has not so many. */
-  async #blockBefore(device: TapeDevice, count: number): Promise<Buffer | null> {
-    const isThere = await this.#move(device, 'BSR', count).then(
-      () => true,
-      () => false,
-    );
-    const length = isThere ? ((await this.#readInto(device)) ?? 0) : 0;
-    return length === 0 ? null : Buffer.from(this.#readBuffer.subarray(0, length));
+  /** From before the filemark that ends a file two blocks back, or to its beginning where it has not so many. */
+  async #backInFile(device: TapeDevice, file: number): Promise<void> {
+    try {
+      await this.#move(device, 'BSR', 2);
+    } catch (error) {
+      if (!isCoded(error, 'drive-failed')) throw error;
+      // It stands before the filemark of the file before, or at the beginning of the tape.
+      if (file > 0) await this.#move(device, 'FSF', 1);
+      else await this.#move(device, 'REW', 1);
+    }
+  }
+
+  /** The blocks up to the filemark, and what kept one from being read; the tape then stands behind the mark. */
+  async #restOfFile(
+    device: TapeDevice,
+    file: number,
+  ): Promise<{ readonly blocks: readonly Buffer[]; readonly unreadable: unknown }> {
+    const blocks: Buffer[] = [];
+    const from = this.#locates ? await device.tell().catch(() => null) : null;
+    // More than the two it went back for is another file than the one it was in.
+    while (blocks.length <= 2) {
+      let length: number;
+      try {
+        length = await this.#readAny(device);
+      } catch (error) {
+        if (systemCode(error) !== 'EIO') throw driveError(this.name, error);
+        const told = from === null ? null : await device.tell().catch(() => null);
+        const status = await device.status();
+        const same = from === null ? status.file < 0 || status.file === file : told === from + blocks.length;
+        if (!same) throw this.#lost(error);
+        // The tape stands before the block.
+        await this.#move(device, 'FSF', 1);
+        return { blocks, unreadable: error };
+      }
+      if (length === 0) return { blocks, unreadable: null };
+      blocks.push(Buffer.from(this.#readBuffer.subarray(0, length)));
+    }
+    throw this.#lost();
   }
 
   async #askLogical(): Promise<void> {

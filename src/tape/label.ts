@@ -29,29 +29,51 @@ export type CartridgeLabel = z.infer<typeof cartridgeLabelSchema>;
 
 const labelName = 'REMETAL-CARTRIDGE.json';
 const readmeName = 'README.txt';
+const readerName = 'remetal-reader.py';
+const latestFormat = 1;
+
+/** Longer members are no label: bounds what a reader takes apart. */
+const longestText = 64 * 1024;
 
 /** SHA-256, hex, of the canonical JSON of what the label says. */
-function checkOf(label: CartridgeLabel): string {
+function checkOf(label: object): string {
   return hash('sha256', canonicalJson(label), 'hex');
+}
+
+function textOf(label: CartridgeLabel): Buffer {
+  return Buffer.from(`${JSON.stringify({ ...label, check: checkOf(label) }, null, 2)}\n`, 'utf8');
 }
 
 function readme({ name, recordLimit }: CartridgeLabel): string {
   return `This is tape cartridge "${name}" with backup sets made by Remetal.
 
-Everything on it can be had without Remetal. The tape is made of files, each ended by a filemark:
-this one, then one for every part of a backup set. A file whose blocks are put one after the other is a
-tar archive. No block is longer than ${formatBytes(recordLimit)}; dd must be told of so much or more:
+Everything on it can be had without Remetal. The tape is a row of files, each ended by a filemark: perhaps a
+bootable image, then this file, then one for every part of a backup set. The blocks of a file, put one after
+the other, are a tar archive (of the bootable image: the image).
+
+No block on this tape is longer than ${recordLimit} bytes (${formatBytes(recordLimit)}). Tell dd of so much or more
+(16M is always enough): it skips a block that is longer than it was told. tar by itself does not read this
+tape, because its blocks are of different lengths; behind dd it does.
 
   mt -f /dev/nst0 rewind
-  mt -f /dev/nst0 fsf 1                          go behind this file
-  dd if=/dev/nst0 of=set.tar bs=16M              the first part; dd again for the next
-  tar tvf set.tar                                see what is in it
+  mt -f /dev/nst0 fsf 1                    over this file; 2 where a bootable image comes before it
+  dd if=/dev/nst0 of=set.tar bs=16M        the next file: a part of a set; dd again for the one after it
+  tar tvf set.tar                          what is in it
+  tar xf set.tar                           .json: text; .zst: zstd; .raw: as it is; .zeros: only zeros
 
-docs/format.md of Remetal says how the records of a set make up disks and volumes, and
-tools/remetal-reader.py, which needs Python 3 and the program zstd, puts them together:
+A set that does not end here goes on with another part on another cartridge: the last member of a part is
+called ….end.json when the set is whole, ….more.json when another part follows. The parts of a set NAME are
+to be called NAME.tar, NAME.part0002.tar and so on, in one folder.
 
-  remetal-reader.py show set.tar
-  remetal-reader.py rebuild set.tar VOLUME volume.raw
+remetal-reader.py, the next member of this archive, puts sets together to volumes. It needs Python 3 and the
+program zstd:
+
+  dd if=/dev/nst0 bs=16M | tar xf -        standing at this file: unpacks it
+  python3 remetal-reader.py show set.tar
+  python3 remetal-reader.py verify set.tar
+  python3 remetal-reader.py rebuild set.tar VOLUME volume.raw
+
+The format is described in docs/format.md of Remetal.
 `;
 }
 
@@ -62,13 +84,16 @@ function member(name: string, content: Buffer, mtime: number): Buffer {
   return out;
 }
 
-/** The block that labels a cartridge: a whole tar, with a text for who finds the tape and nothing else. */
-export function encodeLabel(label: CartridgeLabel): Buffer {
+/**
+ * The block that labels a cartridge: a whole tar, with a text for who finds the tape and nothing else.
+ * `reader` is the program that reads sets without any of ours; see `sourceFile` in system/.
+ */
+export function encodeLabel(label: CartridgeLabel, { reader }: { readonly reader?: Buffer } = {}): Buffer {
   const mtime = Math.floor(Date.parse(label.labelledAt) / 1000);
-  const text = `${JSON.stringify({ ...label, check: checkOf(label) }, null, 2)}\n`;
   return Buffer.concat([
-    member(labelName, Buffer.from(text, 'utf8'), mtime),
+    member(labelName, textOf(label), mtime),
     member(readmeName, Buffer.from(readme(label), 'utf8'), mtime),
+    ...(reader === undefined ? [] : [member(readerName, reader, mtime)]),
     Buffer.alloc(tarEndLength),
   ]);
 }
@@ -78,32 +103,35 @@ export function encodeLabel(label: CartridgeLabel): Buffer {
  * `set-too-new` for one of a later format.
  */
 export function decodeLabel(block: Buffer): CartridgeLabel | null {
+  if (block.toString('latin1', 0, labelName.length + 1) !== `${labelName}\0`) return null;
   const header = decodeUstar(block, 0);
-  if (header?.name !== labelName) return null;
-  const text = block.toString('utf8', tarBlock, tarBlock + header.size);
+  if (header === null || header.size > longestText) throw damaged();
+  const bytes = block.subarray(tarBlock, tarBlock + header.size);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw damaged(cause);
   }
-  const found = z.looseObject({ format: z.number(), check: z.string() }).safeParse(value);
+  const found = z.looseObject({ format: z.int().positive(), check: z.string() }).safeParse(value);
   if (!found.success) throw damaged(found.error);
   const { check, ...rest } = found.data;
-  if (found.data.format > 1) {
-    throw new RemetalError('set-too-new', `The cartridge has a label of format ${found.data.format}.`, {
+  if (checkOf(rest) !== check) throw damaged();
+  if (rest.format > latestFormat) {
+    throw new RemetalError('set-too-new', `The cartridge has a label of format ${rest.format}.`, {
       hint: 'Use a newer Remetal.',
-      facts: { format: found.data.format },
+      facts: { format: rest.format },
     });
   }
   const label = cartridgeLabelSchema.safeParse(rest);
-  if (!label.success || checkOf(label.data) !== check) throw damaged(label.error);
+  // Every byte counts, those between the values too.
+  if (!label.success || !textOf(label.data).equals(bytes)) throw damaged(label.error);
   return label.data;
 }
 
-function damaged(cause: unknown): RemetalError {
+function damaged(cause?: unknown): RemetalError {
   return new RemetalError('cartridge-unlabelled', 'The label of the cartridge is damaged.', {
     hint: 'What is on it can still be read with dd and tar; label it anew when nothing of it is wanted.',
-    cause,
+    ...(cause === undefined ? {} : { cause }),
   });
 }

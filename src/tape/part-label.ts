@@ -26,28 +26,41 @@ function memberIn(block: Buffer): Member | null {
   return { name: file.name, content: block.subarray(from, from + file.size) };
 }
 
-/** What the first block of a part says of it; null for a block that begins no part. */
-export function decodePartLabel(block: Buffer): Omit<PartOnCartridge, 'file' | 'ends'> | null {
-  const member = memberIn(block);
-  const name = member === null ? null : /^([^/]+)\/part\d{4}\.label\.json$/.exec(member.name);
-  if (member === null || name === null) return null;
+/** What the records that close a part say, as far as a cartridge is concerned. */
+const closingSchema = z.object({ setId: z.uuid() });
+
+/** The JSON in a member that a schema takes; null for anything else. */
+function documentIn<T>(schema: z.ZodType<T>, content: Buffer): T | null {
   let value: unknown;
   try {
-    value = JSON.parse(member.content.toString('utf8'));
+    value = JSON.parse(content.toString('utf8'));
   } catch {
     return null;
   }
-  const label = partLabelSchema.safeParse(value);
-  if (!label.success) return null;
-  const { setId, part, firstOrdinal, head } = label.data;
+  const parsed = schema.safeParse(value);
+  return parsed.success ? parsed.data : null;
+}
+
+/** A part by its first block. */
+export type PartLabel = Omit<PartOnCartridge, 'file' | 'ends'>;
+
+/** What the first block of a part says of it; null for a block that begins no part. */
+export function decodePartLabel(block: Buffer): PartLabel | null {
+  const member = memberIn(block);
+  const name = member === null ? null : /^([^/]+)\/part\d{4}\.label\.json$/.exec(member.name);
+  if (member === null || name === null) return null;
+  const label = documentIn(partLabelSchema, member.content);
+  if (label === null) return null;
+  const { setId, part, firstOrdinal, head } = label;
   return { set: name[1]!, setId, part, firstOrdinal, machine: head.name, createdAt: head.createdAt };
 }
 
-/** How a part ends whose last record is this block. */
-export function endingOf(block: Buffer | null): PartOnCartridge['ends'] {
-  const name = block === null ? undefined : memberIn(block)?.name;
-  if (name?.endsWith('.end.json') === true) return 'set';
-  return name?.endsWith('.more.json') === true ? 'part' : 'open';
+/** How a part ends whose last record is this block. What closes another set does not close it. */
+export function endingOf({ setId }: PartLabel, block: Buffer | null): PartOnCartridge['ends'] {
+  const member = block === null ? null : memberIn(block);
+  if (member === null || documentIn(closingSchema, member.content)?.setId !== setId) return 'open';
+  if (member.name.endsWith('.end.json')) return 'set';
+  return member.name.endsWith('.more.json') ? 'part' : 'open';
 }
 
 /** True for the block that ends the tar of a part, behind its last record. */

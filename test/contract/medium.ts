@@ -50,7 +50,8 @@ export function label(set: string, part = 1, firstOrdinal = 0): Buffer {
 
 /** The record that closes a set, as far as a medium knows it. */
 export function closing(suffix = closingRecordSuffix): Buffer {
-  return member(`s/9${suffix}`, closingRecordSize - 3 * tarBlock, 'e');
+  const document = JSON.stringify({ format: 1, setId });
+  return memberOf(`s/9${suffix}`, document.padEnd(closingRecordSize - 3 * tarBlock));
 }
 
 /** What every medium must keep to. See the comment of `Medium`. */
