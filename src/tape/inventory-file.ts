@@ -49,16 +49,7 @@ export function fileInventory(path: string, tell: (notice: Notice) => void): Inv
     tell({ level, code, message, facts: { path } });
   };
 
-  const read = async (): Promise<InventoryDocument> => {
-    let text: string;
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') {
-        tellOnce('warning', 'inventory-unreadable', `The inventory ${path} cannot be read: ${words(error)}`);
-      }
-      return emptyInventory;
-    }
+  const understood = (text: string): InventoryDocument => {
     const document = parseInventory(text);
     if (document !== null) return document;
     tellOnce(
@@ -73,9 +64,10 @@ export function fileInventory(path: string, tell: (notice: Notice) => void): Inv
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o755 });
       await locked(dirname(path), async () => {
-        const before = await read();
+        const text = await textOf(path);
+        const before = text === null ? emptyInventory : understood(text);
         // What cannot be understood may still be of use to a person.
-        if (told.has('inventory-damaged')) await setAside(path);
+        if (text !== null && parseInventory(text) === null) await rename(path, `${path}.damaged`);
         await replace(
           path,
           [...unsaved, by].reduce((document, one) => one(document), before),
@@ -90,7 +82,12 @@ export function fileInventory(path: string, tell: (notice: Notice) => void): Inv
 
   return {
     async cartridges() {
-      return unsaved.reduce((document, one) => one(document), await read()).cartridges;
+      const text = await textOf(path).catch((error: unknown) => {
+        tellOnce('warning', 'inventory-unreadable', `The inventory ${path} cannot be read: ${words(error)}`);
+        return null;
+      });
+      const kept = text === null ? emptyInventory : understood(text);
+      return unsaved.reduce((document, one) => one(document), kept).cartridges;
     },
     seen: (cartridge) => change((document) => withCartridge(document, cartridge)),
     notOurs: (where) => change((document) => withoutCartridge(document, where)),
@@ -129,9 +126,14 @@ async function locked(folder: string, work: () => Promise<void>): Promise<void> 
   throw new Error('another program holds it');
 }
 
-async function setAside(path: string): Promise<void> {
-  const text = await readFile(path, 'utf8').catch(() => null);
-  if (text !== null && parseInventory(text) === null) await rename(path, `${path}.damaged`);
+/** Null where there is no file. */
+async function textOf(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /** A reader, and a machine whose power fails, has the old file or the new one. */
