@@ -3,6 +3,7 @@ import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import type { OpenTape, TapeDevice, TapeOperation } from '../system/index.ts';
 import { driveError, systemCode } from './drive-errors.ts';
+import { lookAt, type DriveLook } from './drive-look.ts';
 import { waitUntilReady, type Waiting } from './readiness.ts';
 import {
   decodeBlockLimits,
@@ -57,8 +58,8 @@ export type ReadResult = Buffer | 'filemark' | 'end';
 
 /** Reads begin with so much room, and grow to the longest block that is met. */
 const firstReadSize = 1024 * 1024;
-/** Longer blocks than this are of no program known to us. */
-const longestBlock = 16 * 1024 * 1024;
+/** A command has 24 bits for the length of a block, and the memory is in whole pages. */
+const longestBlock = 16 * 1024 * 1024 - 64 * 1024;
 /** st(4): MT_ST_SETBOOLEANS and MT_ST_SCSI2LOGICAL, so that positions are counted in blocks on every drive. */
 const logicalBlocks = 0x30000000 + 0x800;
 
@@ -302,7 +303,7 @@ export class TapeDrive {
         if (systemCode(error) !== 'ENOMEM' || this.#readBuffer.length >= longestBlock) throw error;
         // The tape has moved past the block that was too long.
         await this.#move(device, 'BSR', 1);
-        this.#readBuffer = pageAligned(this.#readBuffer.length * 2);
+        this.#readBuffer = pageAligned(Math.min(this.#readBuffer.length * 2, longestBlock));
       }
     }
   }
@@ -514,6 +515,18 @@ export class TapeDrive {
       throw driveError(this.name, error);
     } finally {
       await device.close();
+    }
+  }
+
+  /** What the drive says of itself, without touching the tape. */
+  async look(): Promise<DriveLook> {
+    const device = this.#device ?? (await this.#opened('look'));
+    try {
+      return await lookAt(device);
+    } catch (error) {
+      throw driveError(this.name, error);
+    } finally {
+      if (device !== this.#device) await device.close();
     }
   }
 
