@@ -51,8 +51,9 @@ test('where the tape stands', (t) => {
   t.is(decodeLongPosition(good('00')), null);
 });
 
+const name = (text: string, length: number): string => Buffer.from(text.padEnd(length)).toString('hex');
+
 test('what a drive is called', (t) => {
-  const name = (text: string, length: number) => Buffer.from(text.padEnd(length)).toString('hex');
   const standard = `0180050291000000${name('ACME', 8)}${name('FastTape 9000', 16)}${name('A1', 4)}`;
   t.deepEqual(decodeInquiry(good(standard)), {
     type: 1,

@@ -1,6 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { decodeSense, requestSense, testUnitReady, whyUnready } from '../../../src/tape/scsi.ts';
+import {
+  decodeSense,
+  requestSense,
+  testUnitReady,
+  whyUnready,
+  type Unready,
+} from '../../../src/tape/scsi.ts';
 
 function fixed(key: number, asc: number, ascq: number, flags = 0, information: number | null = null): Buffer {
   const bytes = Buffer.alloc(18);
@@ -67,8 +73,10 @@ test('codes without words of their own are told by number', (t) => {
   t.is(decodeSense(fixed(0x0, 0x00, 0x00))!.words, 'nothing to report');
 });
 
+const why = (key: number, asc: number, ascq: number): Unready =>
+  whyUnready(decodeSense(fixed(key, asc, ascq))!);
+
 test('why a drive is not ready', (t) => {
-  const why = (key: number, asc: number, ascq: number) => whyUnready(decodeSense(fixed(key, asc, ascq))!);
   t.is(why(2, 0x04, 0x01), 'loading');
   t.is(why(2, 0x04, 0x00), 'loading');
   t.is(why(2, 0x04, 0x07), 'loading');
