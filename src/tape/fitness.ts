@@ -41,7 +41,7 @@ export function whyUnfit(
       'foreign-cartridge',
       `The cartridge holds ${foreign ?? 'unknown data'}${where}.`,
       {
-        hint: '`remetal tape label --overwrite` gives it up.',
+        hint: '`remetal tape label --force` gives up what is on it.',
         facts: { ...facts, foreign },
       },
     );

@@ -51,13 +51,13 @@ Everything on it can be had without Remetal. The tape is a row of files, each en
 bootable image, then this file, then one for every part of a backup set. The blocks of a file, put one after
 the other, are a tar archive (of the bootable image: the image).
 
-No block on this tape is longer than ${recordLimit} bytes (${formatBytes(recordLimit)}). Tell dd of so much or more
-(16M is always enough): it skips a block that is longer than it was told. tar by itself does not read this
-tape, because its blocks are of different lengths; behind dd it does.
+No block on this tape is longer than ${recordLimit} bytes (${formatBytes(recordLimit)}). Tell dd of so much: a block
+that is longer than it was told is skipped. 16 MiB and more the driver does not take. tar by itself does not
+read this tape, because its blocks are of different lengths; behind dd it does.
 
   mt -f /dev/nst0 rewind
   mt -f /dev/nst0 fsf 1                    over this file; 2 where a bootable image comes before it
-  dd if=/dev/nst0 of=set.tar bs=16M        the next file: a part of a set; dd again for the one after it
+  dd if=/dev/nst0 of=set.tar bs=1M         the next file: a part of a set; dd again for the one after it
   tar tvf set.tar                          what is in it
   tar xf set.tar                           .json: text; .zst: zstd; .raw: as it is; .zeros: only zeros
 
@@ -68,7 +68,7 @@ to be called NAME.tar, NAME.part0002.tar and so on, in one folder.
 remetal-reader.py, the next member of this archive, puts sets together to volumes. It needs Python 3 and the
 program zstd:
 
-  dd if=/dev/nst0 bs=16M | tar xf -        standing at this file: unpacks it
+  dd if=/dev/nst0 bs=1M | tar xf -         standing at this file: unpacks it
   python3 remetal-reader.py show set.tar
   python3 remetal-reader.py verify set.tar
   python3 remetal-reader.py rebuild set.tar VOLUME volume.raw

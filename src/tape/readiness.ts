@@ -33,7 +33,7 @@ export async function waitUntilReady(
   const wait = waiting.wait ?? ((milliseconds, stop) => sleep(milliseconds, undefined, { signal: stop }));
   let tellAt = loadingSeconds;
   for (let waited = 0; ; waited += pollSeconds) {
-    const why = await whatIsMissing(device);
+    const why = await unreadiness(device);
     if (why === null) return;
     if (why === 'empty') {
       throw new RemetalError('drive-empty', `No cartridge is in the tape drive ${drive}.`, {
@@ -77,7 +77,7 @@ export async function waitUntilReady(
 }
 
 /** What stands between the drive and being ready; null for nothing. */
-async function whatIsMissing(device: TapeDevice): Promise<Exclude<Unready, 'news'> | null> {
+export async function unreadiness(device: TapeDevice): Promise<Exclude<Unready, 'news'> | null> {
   // The first answers after a load or a reset only tell of that.
   for (let tries = 0; tries < 4; tries++) {
     const answer = await device.command(testUnitReady).catch(() => null);
