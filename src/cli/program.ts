@@ -14,6 +14,7 @@ import { outcomeAsJson, outcomeAsText, outcomeOf } from './outcome.ts';
 import { planVerb } from './plan.ts';
 import { restoreVerb } from './restore.ts';
 import { showVerb } from './show.ts';
+import { tapeVerb } from './tape.ts';
 import { verifyVerb } from './verify.ts';
 import { version } from './version.ts';
 import { volumesVerb } from './volumes.ts';
@@ -31,6 +32,7 @@ const verbs: readonly Verb[] = [
   restoreVerb,
   disksVerb,
   volumesVerb,
+  tapeVerb,
   checkVerb,
   filesVerb,
   extractVerb,
@@ -49,6 +51,10 @@ Examples:
 
 Exit statuses, answers files and the appliance: docs/operator.md
 `;
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
 
 /** Runs the command line and gives its exit status. `args` are those after the program's name. */
 export async function runProgram(args: readonly string[], world: World): Promise<number> {
@@ -75,7 +81,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
     })
     .showSuggestionAfterError(true);
   for (const verb of verbs) verb(program, act);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput(program.configureOutput());
   }
   try {

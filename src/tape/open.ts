@@ -8,6 +8,8 @@ import { TapeDrive, type DriveOptions } from './drive.ts';
 import { openCartridges } from './drive-cartridges.ts';
 import type { Changer } from './changer.ts';
 import { fileInventory, inventoryName, stateFolder } from './inventory-file.ts';
+import type { Inventory } from './inventory.ts';
+import { changerNamed } from './open-changer.ts';
 import { mtxChanger } from './mtx-changer.ts';
 import type { TapeOperator } from './operator.ts';
 import { openLibrary } from './virtual/index.ts';
@@ -20,6 +22,8 @@ export interface TapeUse {
   readonly signal?: AbortSignal;
   /** Serial or node of the changer, or `none`; the one that fills the drive when absent. */
   readonly changer?: string;
+  /** What is known of cartridges; the file of this machine, or of the virtual library, when absent. */
+  readonly inventory?: Inventory;
 }
 
 /** A drive, and the changer that fills it. */
@@ -75,16 +79,8 @@ async function openHost(named: string, use: TapeUse, options: DriveOptions): Pro
   const { changer: wanted, signal } = use;
   const settings = signal === undefined ? {} : { signal };
   if (wanted !== undefined) {
-    const changer = changers.find(
-      (one) => one.serial === wanted || one.path === wanted || one.byId === wanted,
-    );
-    if (changer === undefined) {
-      throw new RemetalError('changer-not-found', `There is no changer ${wanted}.`, {
-        hint: '`remetal tape status` lists the changers of this machine.',
-        facts: { wanted, changers: changers.map(({ path: node, serial }) => ({ path: node, serial })) },
-      });
-    }
-    return { drive, changer: { changer: mtxChanger(changer.path, settings), driveNumber: null }, inventory };
+    const node = changerNamed(wanted, changers)?.path ?? wanted;
+    return { drive, changer: { changer: mtxChanger(node, settings), driveNumber: null }, inventory };
   }
   const place = await changerOfDrive(found, drives, changers);
   if (place !== null) {
@@ -133,7 +129,7 @@ export async function openTape(address: string, use: TapeUse = {}): Promise<Cart
     drive,
     changer,
     operator,
-    inventory: fileInventory(inventory, tell),
+    inventory: use.inventory ?? fileInventory(inventory, tell),
     tell,
     signal,
   });
