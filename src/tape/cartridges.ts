@@ -1,4 +1,4 @@
-import type { CartridgeContents } from './contents.ts';
+import type { CartridgeContents, PartOnCartridge } from './contents.ts';
 import type { TapeDrive } from './drive.ts';
 import type { CartridgeLabel } from './label.ts';
 
@@ -7,6 +7,12 @@ export interface LoadedCartridge {
   readonly label: CartridgeLabel;
   readonly contents: CartridgeContents;
 }
+
+/** A part of a set, as far as the cartridge or the inventory tells. */
+export type PartKnown = Omit<PartOnCartridge, 'file' | 'firstOrdinal'> & {
+  /** Absent where the cartridge itself was not read. */
+  readonly firstOrdinal?: number;
+};
 
 /** Which part of which set is wanted. */
 export interface WantedPart {
@@ -37,7 +43,12 @@ export interface Cartridges {
   }): Promise<LoadedCartridge>;
   /** The cartridge that holds a part, ready for reading. */
   forReading(wanted: WantedPart): Promise<LoadedCartridge>;
-  /** Every part on every cartridge that can be had without a person: that in the drive, and all of a changer. */
+  /**
+   * The parts on every cartridge that can be had without a person. Of those in a changer that the inventory
+   * knows its word is taken; the others are loaded and read.
+   */
+  parts(): Promise<PartKnown[]>;
+  /** What is on every cartridge that can be had without a person, each loaded and read. */
   survey(): Promise<CartridgeContents[]>;
   /** Tells what has become of the cartridge in the drive: it was written on. */
   changed(): void;

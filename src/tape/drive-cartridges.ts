@@ -2,15 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { Asking, type CartridgeWish } from './asking.ts';
-import type { Cartridges, LoadedCartridge, WantedPart } from './cartridges.ts';
+import type { Cartridges, LoadedCartridge, PartKnown, WantedPart } from './cartridges.ts';
 import type { Changer } from './changer.ts';
 import { readContents, type CartridgeContents } from './contents.ts';
 import type { TapeDrive } from './drive.ts';
 import { holds, notTheOne, whyUnfit, type WritingRequest } from './fitness.ts';
-import { InDrive, keyOf } from './in-drive.ts';
-import { freeName, knownInSlot, knownToHold, type Inventory, type KnownCartridge } from './inventory.ts';
+import { InDrive, isSameCartridge, keyOf } from './in-drive.ts';
+import { freeName, knownInSlot, knownToHold, type Inventory } from './inventory.ts';
 import { labelCartridge } from './labelling.ts';
 import type { TapeOperator } from './operator.ts';
+import { ranked, rankForReading, rankForWriting, type Rank } from './ranking.ts';
 import { Slots, type ShelvedCartridge } from './slots.ts';
 
 export interface CartridgesRequest {
@@ -29,6 +30,7 @@ export interface CartridgesRequest {
   ) => Promise<unknown>;
   /** For tests. */
   readonly readContents?: (drive: TapeDrive) => Promise<CartridgeContents>;
+  readonly isSame?: (drive: TapeDrive, contents: CartridgeContents) => Promise<boolean>;
   readonly wait?: (milliseconds: number) => Promise<void>;
   readonly now?: () => Date;
 }
@@ -73,8 +75,15 @@ class DriveCartridges implements Cartridges {
     this.drive = drive;
     this.#request = request;
     this.#slots = changer === null ? null : new Slots({ ...changer, drive, tell, signal, wait });
-    const read = request.readContents ?? readContents;
-    this.#inDrive = new InDrive({ drive, slots: this.#slots, inventory, tell, readContents: read, now });
+    this.#inDrive = new InDrive({
+      drive,
+      slots: this.#slots,
+      inventory,
+      tell,
+      readContents: request.readContents ?? readContents,
+      isSame: request.isSame ?? isSameCartridge,
+      now,
+    });
   }
 
   async current(): Promise<CartridgeContents> {
@@ -94,7 +103,7 @@ class DriveCartridges implements Cartridges {
     let refused = present === null || written ? null : present.refused;
     if (refused !== null) this.#passOver(refused, await this.#inDrive.asShelved());
     const search = (importExport: boolean): Promise<Tried<LoadedCartridge> | null> =>
-      this.#search(importExport, this.#rankForWriting(request), (slots, cartridge) =>
+      this.#search(importExport, rankForWriting(request), (slots, cartridge) =>
         this.#tryShelved(slots, cartridge, 'write', judge),
       );
     const shelved = await search(false);
@@ -129,17 +138,6 @@ class DriveCartridges implements Cartridges {
     });
   }
 
-  /** Those known to have room, then unknown ones. */
-  #rankForWriting(request: WritingRequest): Rank {
-    return (cartridge, found) => {
-      if (this.#unusable.has(keyOf(cartridge))) return null;
-      const seen = this.#inDrive.seen(cartridge);
-      if (seen !== undefined) return whyUnfit(seen, request, false) === null ? 0 : null;
-      if (found === null) return 1;
-      return hasRoom(found, request) ? 0 : null;
-    };
-  }
-
   async forReading(wanted: WantedPart): Promise<LoadedCartridge> {
     const look = (): Promise<Tried<LoadedCartridge>> => this.#look(wanted);
     const present = await this.#present(look);
@@ -150,7 +148,7 @@ class DriveCartridges implements Cartridges {
       this.#passOver(refused, await this.#inDrive.asShelved());
     }
     const search = (importExport: boolean): Promise<Tried<LoadedCartridge> | null> =>
-      this.#search(importExport, this.#rankForReading(wanted), (slots, cartridge) =>
+      this.#search(importExport, rankForReading(wanted), (slots, cartridge) =>
         this.#tryShelved(slots, cartridge, 'read', look),
       );
     const shelved = await search(false);
@@ -174,16 +172,6 @@ class DriveCartridges implements Cartridges {
     return { refused: notTheOne(contents, wanted) };
   }
 
-  /** Those known to hold the part, then unknown ones, then all that were not read in this run. */
-  #rankForReading(wanted: WantedPart): Rank {
-    return (cartridge, found) => {
-      const seen = this.#inDrive.seen(cartridge);
-      if (seen !== undefined) return holds(seen.parts, wanted) ? 0 : null;
-      if (found === null) return 1;
-      return holds(found.parts, wanted) ? 0 : 2;
-    };
-  }
-
   /** What the cartridge in the drive comes to; null where the drive is empty. */
   async #present<T>(work: () => Promise<Tried<T>>): Promise<Tried<T> | null> {
     this.#request.signal?.throwIfAborted();
@@ -204,14 +192,15 @@ class DriveCartridges implements Cartridges {
   ): Promise<Tried<T> | null> {
     const slots = this.#slots;
     if (slots === null) return null;
-    const known = await this.#request.inventory.cartridges();
-    const candidates = (await slots.cartridges(importExport))
-      .map((cartridge) => ({ cartridge, rank: rank(cartridge, knownInSlot(known, slots.name, cartridge)) }))
-      .filter((one): one is { cartridge: ShelvedCartridge; rank: number } => one.rank !== null)
-      .toSorted((a, b) => a.rank - b.rank || byBarcode(a.cartridge, b.cartridge));
+    const candidates = ranked(await slots.cartridges(importExport), rank, {
+      changer: slots.name,
+      inventory: await this.#request.inventory.cartridges(),
+      seen: (cartridge) => this.#inDrive.seen(cartridge),
+      isUnusable: (cartridge) => this.#unusable.has(keyOf(cartridge)),
+    });
     let last: Tried<T> | null = null;
     const again: ShelvedCartridge[] = [];
-    for (const { cartridge } of candidates) {
+    for (const cartridge of candidates) {
       last = await attempt(slots, cartridge);
       if ('found' in last) return last;
       if (isCoded(last.refused, ...passing)) again.push(cartridge);
@@ -281,8 +270,23 @@ class DriveCartridges implements Cartridges {
     }
   }
 
+  async parts(): Promise<PartKnown[]> {
+    const known = await this.#request.inventory.cartridges();
+    const all = await this.#all<{ readonly parts: readonly PartKnown[] }>((slots, cartridge) =>
+      knownInSlot(known, slots.name, cartridge),
+    );
+    return all.flatMap(({ parts }) => parts);
+  }
+
   async survey(): Promise<CartridgeContents[]> {
-    const all: CartridgeContents[] = [];
+    return await this.#all<CartridgeContents>(() => null);
+  }
+
+  /** What there is to know of every cartridge; one is loaded where `known` says nothing of it. */
+  async #all<Told extends object>(
+    known: (slots: Slots, cartridge: ShelvedCartridge) => Told | null,
+  ): Promise<(CartridgeContents | Told)[]> {
+    const all: (CartridgeContents | Told)[] = [];
     const look = async (): Promise<Tried<CartridgeContents>> => ({
       found: await this.#inDrive.contents('read'),
     });
@@ -295,9 +299,9 @@ class DriveCartridges implements Cartridges {
       false,
       () => 0,
       async (slots, cartridge) => {
-        const seen = this.#inDrive.seen(cartridge);
+        const told = this.#inDrive.seen(cartridge) ?? known(slots, cartridge);
         const tried =
-          seen === undefined ? await this.#tryShelved(slots, cartridge, 'read', look) : { found: seen };
+          told === null ? await this.#tryShelved(slots, cartridge, 'read', look) : { found: told };
         if ('refused' in tried) return tried;
         all.push(tried.found);
         // There is always another one to look at.
@@ -323,19 +327,4 @@ class DriveCartridges implements Cartridges {
     }
     await drive.release();
   }
-}
-
-/** When a cartridge is tried, lowest first; null for never. `known` is what the inventory has of it. */
-type Rank = (cartridge: ShelvedCartridge, known: KnownCartridge | null) => number | null;
-
-function hasRoom({ full, parts, recordLimit }: KnownCartridge, request: WritingRequest): boolean {
-  if (full || parts.some(({ setId }) => setId === request.setId)) return false;
-  return request.recordLimit === null || recordLimit >= request.recordLimit;
-}
-
-function byBarcode(a: ShelvedCartridge, b: ShelvedCartridge): number {
-  if (a.barcode === null || b.barcode === null) {
-    return Number(a.barcode === null) - Number(b.barcode === null) || a.slot - b.slot;
-  }
-  return a.barcode < b.barcode ? -1 : Number(a.barcode > b.barcode);
 }

@@ -3,6 +3,7 @@ import type { Notice } from '../progress/index.ts';
 import type { CartridgeContents } from './contents.ts';
 import type { TapeDrive } from './drive.ts';
 import { knownFrom, type Inventory } from './inventory.ts';
+import { decodeLabel } from './label.ts';
 import type { CartridgeInDrive, ShelvedCartridge, Slots } from './slots.ts';
 
 export interface InDriveOptions {
@@ -11,6 +12,8 @@ export interface InDriveOptions {
   readonly inventory: Inventory;
   readonly tell: (notice: Notice) => void;
   readonly readContents: (drive: TapeDrive) => Promise<CartridgeContents>;
+  /** Whether the cartridge in the drive has the label that stood on one with such contents. */
+  readonly isSame: (drive: TapeDrive, contents: CartridgeContents) => Promise<boolean>;
   readonly now: () => Date;
 }
 
@@ -35,6 +38,7 @@ export class InDrive {
 
   markChanged(): void {
     this.#changed = true;
+    if (this.#place !== undefined && this.#place !== null) this.#seen.delete(keyOf(this.#place));
   }
 
   /** What the cartridge holds, which is made ready. Throws what `TapeDrive.ready` and `readContents` throw. */
@@ -46,13 +50,24 @@ export class InDrive {
       if (known.access === 'write' || access === 'read') return known.contents;
     }
     this.#current = null;
+    if (drive.position === null) this.#place = undefined;
     await drive.ready(access);
     await this.tellAlerts();
-    const contents = await readContents(drive);
+    const again = access === 'read' ? await this.#again() : null;
+    const contents = again ?? (await readContents(drive));
     this.#current = { contents, access };
     this.#changed = false;
     await this.#note(contents);
     return contents;
+  }
+
+  /** What was read from the cartridge before in this run, if it is that one still. */
+  async #again(): Promise<CartridgeContents | null> {
+    const { drive, isSame } = this.#options;
+    const place = await this.whereFrom();
+    const before = place === null ? undefined : this.#seen.get(keyOf(place));
+    if (before === undefined || before.label === null) return null;
+    return (await isSame(drive, before)) ? before : null;
   }
 
   async #note(contents: CartridgeContents): Promise<void> {
@@ -89,11 +104,6 @@ export class InDrive {
     return this.#seen.get(keyOf(cartridge));
   }
 
-  /** Everything that was read from the changer's cartridges in this run. */
-  allSeen(): readonly CartridgeContents[] {
-    return [...this.#seen.values()];
-  }
-
   /** Takes a cartridge of the changer into the drive, whose own goes back before. Throws as `Slots` does. */
   async load(slots: Slots, cartridge: ShelvedCartridge, access: 'read' | 'write'): Promise<void> {
     await slots.load(cartridge, access);
@@ -102,7 +112,7 @@ export class InDrive {
 
   /** Puts the cartridge back into the changer, or lets a person have it. Throws as `Slots.putBack` and `eject` do. */
   async letGo(): Promise<void> {
-    const { drive, slots } = this.#options;
+    const { drive, slots, tell } = this.#options;
     const place = this.#place;
     if (this.#current !== null) await this.tellAlerts();
     this.#current = null;
@@ -110,7 +120,11 @@ export class InDrive {
     this.#place = undefined;
     if (slots === null) {
       await drive.eject().catch((error: unknown) => {
-        if (!isCoded(error, 'drive-empty')) throw error;
+        if (isCoded(error, 'drive-empty')) return;
+        if (!isCoded(error, 'drive-failed')) throw error;
+        // The person may still get it out.
+        const message = `${drive.name} does not eject its cartridge: ${error.message}`;
+        tell({ level: 'warning', code: error.code, message, facts: { drive: drive.name } });
       });
       await drive.release();
       return;
@@ -140,6 +154,16 @@ export class InDrive {
       });
     }
   }
+}
+
+/** Whether the cartridge in the drive, which is ready, has the label that stood on one with such contents. */
+export async function isSameCartridge(
+  drive: TapeDrive,
+  { label, labelFile }: CartridgeContents,
+): Promise<boolean> {
+  if (!(await drive.toFile(labelFile))) return false;
+  const block = await drive.read();
+  return Buffer.isBuffer(block) && label !== null && decodeLabel(block)?.cartridge === label.cartridge;
 }
 
 /* A barcode has no blank in it. */

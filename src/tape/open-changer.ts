@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { listChangers, listTapeDrives, openSt, type FoundChanger } from '../system/index.ts';
@@ -79,9 +80,6 @@ export function changerNamed(named: string | null, changers: readonly FoundChang
   throw new RemetalError('changer-not-found', `There is no changer ${named}.`, { hint, facts });
 }
 
-/* Nothing is loaded, so there is nothing to wait for. */
-const noWait = async (): Promise<void> => {};
-
 /**
  * Puts the cartridge of a drive into a slot, the one it came from or any that is empty when null, and gives its
  * number; null where the drive is empty. Throws `changer-failed`, and what the drive throws.
@@ -91,11 +89,14 @@ export async function unloadDrive(
   number: number,
   slot: number | null,
   tell: (notice: Notice) => void,
+  signal?: AbortSignal,
 ): Promise<number | null> {
   const { changer } = opened;
   const drive = await opened.drive(number);
   if (drive !== null) {
-    return await new Slots({ changer, driveNumber: number, drive, tell, wait: noWait }).putBack(slot);
+    const options = signal === undefined ? {} : { signal };
+    const wait = (milliseconds: number): Promise<void> => sleep(milliseconds, undefined, options);
+    return await new Slots({ changer, driveNumber: number, drive, tell, signal, wait }).putBack(slot);
   }
   // A drive of another machine: whether it has let go the changer finds out.
   const { drives, slots } = await changer.status();

@@ -35,6 +35,9 @@ const pollSeconds = 2;
 const noticeSeconds = 90;
 /** One slot that cannot be used must not hold everything up. */
 const mostSlotsTried = 3;
+/** A drive that is being cleaned, or calibrates a cartridge, keeps it until it is done. */
+const heldSeconds = 600;
+const againSeconds = 20;
 
 /** The changer as one drive sees it: its slots, and the way from a slot into the drive and back. */
 export class Slots {
@@ -95,17 +98,42 @@ export class Slots {
    * the number of the slot, null where the drive was empty. Throws `changer-failed`, and what ejecting throws.
    */
   async putBack(to: number | null = null): Promise<number | null> {
-    const { drive, changer } = this.#options;
+    const { drive, changer, tell, signal, wait } = this.#options;
     const ours = await this.#ours(await changer.status());
     if (ours === null && (await drive.isLoaded())) throw this.#whichDrive();
-    // A changer takes nothing out of a drive that holds it; some drives have let go already.
-    if (ours?.full === true) {
-      await drive.eject().catch((error: unknown) => {
-        if (!isCoded(error, 'drive-empty')) throw error;
-      });
+    if (ours?.full !== true) {
+      await drive.release();
+      return null;
     }
+    for (let waited = 0; ; waited += againSeconds) {
+      const came = await this.#takeOut(ours, to);
+      if (typeof came === 'number') return came;
+      if (waited >= heldSeconds) throw came;
+      if (waited === 0) {
+        const message = `${drive.name} does not let go of its cartridge yet: ${came.message}`;
+        tell({ level: 'info', code: 'drive-holds', message, facts: { drive: drive.name } });
+      }
+      signal?.throwIfAborted();
+      await wait(againSeconds * 1000);
+    }
+  }
+
+  /** Gives the slot the cartridge is in now, or why the drive does not let go of it. */
+  async #takeOut(ours: DriveOfChanger, to: number | null): Promise<number | RemetalError> {
+    const { drive } = this.#options;
+    const refused = await drive.eject().then(
+      () => null,
+      (error: unknown) => error,
+    );
+    if (refused !== null && !isCoded(refused, 'drive-empty', 'drive-failed')) throw refused;
     await drive.release();
-    return ours?.full === true ? await this.#unload(ours, to) : null;
+    try {
+      // Some drives have let go already, and refuse to do it again.
+      return await this.#unload(ours, to);
+    } catch (error) {
+      if (isCoded(refused, 'drive-failed') && isCoded(error, 'changer-failed')) return refused;
+      throw error;
+    }
   }
 
   async #unload({ number, from, barcode }: DriveOfChanger, to: number | null): Promise<number> {

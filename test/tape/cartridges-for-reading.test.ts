@@ -44,7 +44,7 @@ test('the cartridge in the drive is looked at before anything is moved', async (
   t.deepEqual(library.moves, []);
 });
 
-test('parts are found in any order, no cartridge is searched twice, and put back where it came from', async (t) => {
+test('parts are found in any order, each cartridge read once, and put back where it came from', async (t) => {
   const slots = [blank('A'), numbered(3), foreign('B'), numbered(1), numbered(2)];
   const library = new FakeLibrary({ slots });
   let read = 0;
@@ -55,11 +55,21 @@ test('parts are found in any order, no cartridge is searched twice, and put back
     },
   });
   for (const number of [3, 1, 2, 1, 3]) await reads(t, cartridges, number, `DAILY-${number}`);
-  // Each of the five once, and those that came back into the drive again.
-  t.is(read, 9);
+  t.is(read, 5);
   t.deepEqual(library.slots[1], null);
   t.deepEqual(library.slots.toSpliced(1, 1), slots.toSpliced(1, 1));
   t.deepEqual(warnings(), []);
+});
+
+test('a cartridge that comes back with another label is read anew', async (t) => {
+  const slots = [numbered(1), numbered(2)];
+  const library = new FakeLibrary({ slots });
+  const { cartridges } = stage(library);
+  await reads(t, cartridges, 1, 'DAILY-1');
+  await reads(t, cartridges, 2, 'DAILY-2');
+  slots[0]!.contents = labelled('ANEW', [part({ part: 7 })], { barcode: 'DAILY-1' }).contents;
+  t.is((await failure(t, cartridges.forReading(wanted(1)))).code, 'cartridge-needed');
+  await reads(t, cartridges, 7, 'ANEW');
 });
 
 test('what the inventory knows is fetched at once', async (t) => {
@@ -225,6 +235,24 @@ test('a slot that refuses its cartridge is gone without', async (t) => {
   library.failures.set('unload 1', 1);
   await reads(t, cartridges, 2, 'DAILY-2');
   t.is(library.slots[2]?.barcode, 'DAILY-1');
+});
+
+test('a drive that refuses to eject is no matter unless it holds its cartridge', async (t) => {
+  const library = new FakeLibrary({ slots: [numbered(2), null], inDrive: numbered(1) });
+  library.ejecting = 'refused';
+  const { cartridges } = stage(library);
+  await reads(t, cartridges, 2, 'DAILY-2');
+  library.ejecting = 'held';
+  library.moves.length = 0;
+  t.is((await failure(t, cartridges.forReading(wanted(1)))).code, 'drive-failed');
+  // It may be done with it after a while.
+  t.true(library.moves.length > 20);
+  const lone = new FakeLibrary({ inDrive: numbered(1) });
+  lone.ejecting = 'held';
+  const helper = person(() => lone.put(numbered(2)));
+  const made = stage(lone, { operator: helper });
+  await reads(t, made.cartridges, 2, 'DAILY-2');
+  t.deepEqual(made.warnings(), ['drive-failed']);
 });
 
 test('an empty changer without a person says what is wanted', async (t) => {

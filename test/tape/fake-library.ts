@@ -121,6 +121,8 @@ export class FakeLibrary {
   readonly failures = new Map<string, number>();
   /** TapeAlert flags that our drive raises when it is asked next. */
   readonly alerts: number[] = [];
+  /** Our drive refuses to eject; with `held` it does not let go either. */
+  ejecting: 'works' | 'refused' | 'held' = 'works';
   /** Open handles of our drive. */
   open = 0;
 
@@ -216,7 +218,10 @@ export class FakeLibrary {
       read: () => Promise.reject(errno('EIO')),
       write: () => Promise.reject(errno('EIO')),
       operate: async (operation) => {
-        if (operation === 'OFFL') this.ours.ejected = true;
+        if (operation === 'OFFL') {
+          this.ours.ejected = this.ejecting !== 'held';
+          if (this.ejecting !== 'works') throw errno('EIO');
+        }
         if (operation === 'LOAD') this.ours.ejected = false;
       },
       status: async () => ({ ...status, online: this.#isLoaded() }),
@@ -300,6 +305,7 @@ export function stage(library: FakeLibrary, options: Partial<CartridgesRequest> 
       library.ours.cartridge!.contents = labelled(name, [], { barcode }).contents;
     },
     readContents: async () => library.contents(),
+    isSame: async (_drive, { label }) => library.contents().label?.cartridge === label?.cartridge,
     wait,
     ...options,
   });

@@ -136,7 +136,13 @@ async function unload(context: Context, slot: number | undefined, options: Chang
   const found = await opened(context, options);
   const { changer } = found;
   const { number } = driveOf(await changer.status(), changer.name, options.drive);
-  const target = await unloadDrive(found, number, slot ?? null, () => {});
+  const target = await unloadDrive(
+    found,
+    number,
+    slot ?? null,
+    (notice) => context.tell(notice),
+    context.signal,
+  );
   if (target === null) {
     throw new RemetalError('drive-empty', `No cartridge is in drive ${number} of ${changer.name}.`, {
       facts: { changer: changer.name, drive: number },
