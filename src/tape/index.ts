@@ -29,3 +29,4 @@ export { passingInventory, type Inventory, type KnownCartridge } from './invento
 export { fileInventory, inventoryName, stateFolder } from './inventory-file.ts';
 export { openTape, openTapeDrive, type OpenedDrive, type TapeUse } from './open.ts';
 export { openChanger, unloadDrive, type OpenedChanger } from './open-changer.ts';
+export { drivesAndChangers, reportDrive, type DriveReport } from './report.ts';
