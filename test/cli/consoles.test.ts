@@ -148,3 +148,20 @@ test('a question that stands is answered by a key on any console, and closed on 
   t.is(await again.answer, 'give-up');
   again.close();
 });
+
+test('beside a drawing the question stands in it, on a serial line as text', async (t) => {
+  const { screen, serial, console } = desk();
+  Object.assign(screen.output, { columns: 100 });
+  const stages = console.stages('restore');
+  stages.reporter.progress({ phase: 'restore', doneBytes: 10, totalBytes: 40 });
+  const standing = console.stand({ id: 'cartridge', message: 'Part 2 is wanted.' });
+  await shows(t, screen, 'Part 2 is wanted.');
+  t.true(serial.text().includes('Part 2 is wanted.\n'));
+  const drawn = screen.text().length;
+  standing.close();
+  stages.reporter.progress({ phase: 'restore', doneBytes: 30, totalBytes: 40 });
+  await shows(t, screen, '75 %');
+  t.false(screen.text().slice(screen.text().lastIndexOf('75 %')).includes('Part 2'));
+  t.true(screen.text().length > drawn);
+  await stages.end('done');
+});
