@@ -1,6 +1,6 @@
 import { decodeUstar, padded, tarBlock } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import { isTarEnd, type Cartridges, type PartOnCartridge } from '../tape/index.ts';
+import { isTarEnd, type Cartridges, type PartKnown } from '../tape/index.ts';
 import type { RecordPlace, RecordSource } from './medium.ts';
 import { ReadAhead } from './read-ahead.ts';
 
@@ -9,7 +9,7 @@ export interface SetOnTape {
   readonly name: string;
   readonly setId: string;
   /** The parts seen, by their numbers. */
-  readonly parts: readonly PartOnCartridge[];
+  readonly parts: readonly PartKnown[];
   /** False for what an interrupted backup left. */
   readonly committed: boolean;
 }
@@ -56,7 +56,9 @@ export class TapeSource implements RecordSource {
     this.#aheadBytes = aheadBytes;
     this.committed = set.committed;
     this.#parts = Math.max(1, ...set.parts.map(({ part, ends }) => part + (ends === 'part' ? 1 : 0)));
-    for (const { part, firstOrdinal } of set.parts) this.#firsts.set(part - 1, firstOrdinal);
+    for (const { part, firstOrdinal } of set.parts) {
+      if (firstOrdinal !== undefined) this.#firsts.set(part - 1, firstOrdinal);
+    }
   }
 
   /** Parts known so far: more may follow until the last one was seen. */

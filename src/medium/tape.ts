@@ -1,6 +1,6 @@
 import { RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
-import type { CartridgeContents, Cartridges, LoadedCartridge, PartOnCartridge } from '../tape/index.ts';
+import type { CartridgeContents, Cartridges, LoadedCartridge, PartKnown } from '../tape/index.ts';
 import type { Buffering, Medium, SetOnMedium } from './medium.ts';
 import { checkSetName } from './names.ts';
 import { TapeSink } from './tape-sink.ts';
@@ -30,12 +30,13 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
   const sources: TapeSource[] = [];
   const cartridges = (): Promise<Cartridges> => (opened ??= options.open().then((made) => (present = made)));
 
-  const surveyed = async (): Promise<CartridgeContents[]> => {
+  const parts = async (): Promise<readonly PartKnown[]> => {
     // While a set is written, and once its cartridge is in the drive, nothing may be moved.
-    if (writing !== null) return [writing];
-    if (first !== null) return [first.contents];
-    const all = await (await cartridges()).survey();
-    if (all.length > 0) return all;
+    if (writing !== null) return writing.parts;
+    if (first !== null) return first.contents.parts;
+    const shelf = await cartridges();
+    const all = await shelf.parts();
+    if (all.length > 0 || (await shelf.drive.isLoaded())) return all;
     throw new RemetalError('drive-empty', `No cartridge is in the tape drive ${name}.`, {
       hint: 'Put the cartridge in.',
       facts: { drive: name },
@@ -46,7 +47,7 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
   const find = async (wanted: string): Promise<SetOnTape | undefined> => {
     const shelf = await cartridges();
     if (writing !== null || !(await shelf.drive.isLoaded())) return undefined;
-    return setsIn([await shelf.current()]).find((set) => set.name === wanted);
+    return setsIn((await shelf.current()).parts).find((set) => set.name === wanted);
   };
 
   const forWriting = async (): Promise<LoadedCartridge> =>
@@ -56,7 +57,7 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
     name,
     buffering,
     recordLimit: async () => (await forWriting()).label.recordLimit,
-    list: async () => setsIn(await surveyed()).map(describe),
+    list: async () => setsIn(await parts()).map(describe),
     create: async (set, setId) => {
       checkSetName(set);
       const loaded = await forWriting();
@@ -81,7 +82,7 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
       return sink;
     },
     open: async (wanted) => {
-      const found = (await find(wanted)) ?? setsIn(await surveyed()).find((set) => set.name === wanted);
+      const found = (await find(wanted)) ?? setsIn(await parts()).find((set) => set.name === wanted);
       if (found === undefined) {
         throw new RemetalError('no-such-set', `The cartridge in ${name} holds nothing of a set ${wanted}.`, {
           hint: 'Put in a cartridge of the set; `remetal tape inventory` says which.',
@@ -104,9 +105,9 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
 }
 
 /** The sets that cartridges hold parts of, the newest last. */
-export function setsIn(contents: readonly CartridgeContents[]): SetOnTape[] {
-  const sets = new Map<string, PartOnCartridge[]>();
-  for (const part of contents.flatMap(({ parts }) => parts)) {
+export function setsIn(all: readonly PartKnown[]): SetOnTape[] {
+  const sets = new Map<string, PartKnown[]>();
+  for (const part of all) {
     const key = `${part.setId} ${part.set}`;
     sets.set(key, [...(sets.get(key) ?? []), part]);
   }
@@ -126,7 +127,7 @@ export function setsIn(contents: readonly CartridgeContents[]): SetOnTape[] {
 }
 
 /* A part that was torn and is there a second time was written again. */
-function isSuperseded({ part, ends }: PartOnCartridge, parts: readonly PartOnCartridge[]): boolean {
+function isSuperseded({ part, ends }: PartKnown, parts: readonly PartKnown[]): boolean {
   return ends === 'open' && parts.some((other) => other.part === part && other.ends !== 'open');
 }
 

@@ -6,7 +6,7 @@
 export type { ApplianceFile } from './appliance-file.ts';
 export { readContents, type CartridgeContents, type PartOnCartridge } from './contents.ts';
 export { isTarEnd } from './part-label.ts';
-export type { Cartridges, LoadedCartridge, WantedPart } from './cartridges.ts';
+export type { Cartridges, LoadedCartridge, PartKnown, WantedPart } from './cartridges.ts';
 export type { CartridgeLabel } from './label.ts';
 export {
   TapeDrive,
