@@ -30,3 +30,4 @@ export { fileInventory, inventoryName, stateFolder } from './inventory-file.ts';
 export { openTape, openTapeDrive, type OpenedDrive, type TapeUse } from './open.ts';
 export { openChanger, unloadDrive, type OpenedChanger } from './open-changer.ts';
 export { drivesAndChangers, reportDrive, type DriveReport } from './report.ts';
+export { createLibrary, openLibrary, type CartridgeDescription } from './virtual/index.ts';
