@@ -1,7 +1,7 @@
 import { isCoded } from '../errors/index.ts';
 import type { TapeDrive } from './drive.ts';
 import { beginningLength, identify, type Identity } from './identify.ts';
-import type { CartridgeLabel } from './label.ts';
+import { decodeLabel, type CartridgeLabel } from './label.ts';
 import { decodePartLabel, endingOf, isTarEnd, type PartLabel } from './part-label.ts';
 
 /** One part of a backup set on a cartridge: a file of the tape, whose blocks are the records of the part. */
@@ -118,23 +118,44 @@ async function partsBehind(
   const parts: PartOnCartridge[] = [];
   let foreign: string | null = null;
   let appendAt = labelFile + 1;
-  // What is not ours is passed: sets behind it are to be found all the same.
-  for (let file = labelFile + 1; await drive.toFile(file); file++) {
-    const first = await drive.read().catch(orUnreadable);
-    if (first === 'end') break;
-    if (first === 'filemark') continue;
-    const part = first === null ? null : decodePartLabel(first);
-    if (part === null) {
-      foreign ??= first === null ? unreadable : wordsFor(first);
+  try {
+    // What is not ours is passed: sets behind it are to be found all the same.
+    for (let file = labelFile + 1; await drive.toFile(file); file++) {
+      const first = await drive.read().catch(orUnreadable);
+      if (first === 'end') break;
+      if (first === 'filemark') continue;
       appendAt = file + 1;
-      continue;
+      const part = first === null ? null : decodePartLabel(first);
+      if (part === null) {
+        foreign ??= first === null ? unreadable : wordsFor(first);
+        continue;
+      }
+      parts.push({ file, ...part, ends: 'open' });
+      const { ends, reusable } = await endOf(drive, part);
+      parts.splice(-1, 1, { file, ...part, ends });
+      if (reusable) appendAt = file;
+      if (drive.position?.file !== file + 1) break;
     }
-    const { ends, reusable } = await endOf(drive, part);
-    parts.push({ file, ...part, ends });
-    appendAt = reusable ? file : file + 1;
-    if (drive.position?.file !== file + 1) break;
+  } catch (error) {
+    // A drive that lost its power while it wrote may find no end of the data, and nothing goes behind it.
+    if (!isCoded(error, 'drive-failed')) throw error;
+    await drive.readyAgain();
+    await checkSame(drive, label, labelFile, error);
+    foreign ??= 'data whose end cannot be found';
   }
   return { label, blank: false, foreign, labelFile, parts, appendAt, full: parts.at(-1)?.ends === 'part' };
+}
+
+/** Throws what failed when the cartridge is not the one any more whose label was read. */
+async function checkSame(
+  drive: TapeDrive,
+  { cartridge }: CartridgeLabel,
+  labelFile: number,
+  failure: unknown,
+): Promise<void> {
+  const block = (await drive.toFile(labelFile)) ? await drive.read() : null;
+  const found = Buffer.isBuffer(block) ? decodeLabel(block) : null;
+  if (found?.cartridge !== cartridge) throw failure;
 }
 
 /** How the part ends that the tape stands in, and whether its room may be used again. */

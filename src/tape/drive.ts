@@ -147,6 +147,11 @@ export class TapeDrive {
     this.#loads++;
   }
 
+  /** Makes the cartridge ready as it was, from its beginning: what helps once the position is lost. */
+  async readyAgain(): Promise<void> {
+    await this.ready(this.#access);
+  }
+
   /** Everything a drive may lack: what it cannot do is gone without. */
   async #prepare(device: TapeDevice): Promise<void> {
     await device.operate('SETDRVBUFFER', logicalBlocks).catch(() => {});
@@ -490,6 +495,8 @@ export class TapeDrive {
     try {
       await device.operate(operation, count);
     } catch (error) {
+      // Where it stands now only somebody knows who expected this.
+      this.#position = null;
       throw driveError(this.name, error);
     }
   }

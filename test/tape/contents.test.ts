@@ -1,12 +1,14 @@
+import { join } from 'node:path';
 import test from 'ava';
+import fc from 'fast-check';
 import { tarEndLength } from '../../src/bytes/index.ts';
-import { readContents } from '../../src/tape/contents.ts';
-import type { TapeDrive } from '../../src/tape/drive.ts';
+import { readContents, type CartridgeContents } from '../../src/tape/contents.ts';
+import { TapeDrive } from '../../src/tape/drive.ts';
 import { encodeLabel, type CartridgeLabel } from '../../src/tape/label.ts';
-import type { Faults } from '../../src/tape/virtual/index.ts';
+import { CartridgeFile, type Faults } from '../../src/tape/virtual/index.ts';
 import { closing, label as partLabel, member } from '../contract/medium.ts';
 import { image } from './images.ts';
-import { KiB, tapeScene, writeFile } from './tape-scene.ts';
+import { KiB, tapeScene, writeFile, type TapeScene } from './tape-scene.ts';
 
 const label: CartridgeLabel = {
   format: 1,
@@ -33,24 +35,39 @@ const sorts: [string, Faults][] = [
   ['a drive that cannot locate', { noLocate: true, phantomBlock: true }],
 ];
 
-/** What stands on the tape, one file after another; the last one without a mark where it is torn. */
+/** Writes files, one after another, from the beginning of the tape on, and reads what stands there. */
 async function contentsOf(
-  drive: TapeDrive,
+  { drive }: TapeScene,
   files: readonly (readonly Buffer[])[],
-  torn = false,
-): Promise<Awaited<ReturnType<typeof readContents>>> {
+): Promise<CartridgeContents> {
   await drive.ready('write');
-  for (const file of files) await writeFile(drive, file, !torn || file !== files.at(-1));
-  // A drive that is let go of would end the file.
+  for (const file of files) await writeFile(drive, file);
+  return await readContents(drive);
+}
+
+/** The same where the power failed under the last file: no filemark ends it. */
+async function tornContents(
+  { drive, folder }: TapeScene,
+  files: readonly (readonly Buffer[])[],
+): Promise<CartridgeContents> {
+  await drive.ready('write');
+  for (const file of files.slice(0, -1)) await writeFile(drive, file);
+  // The driver would end the file when it is let go of.
+  await drive.release();
+  const tape = await CartridgeFile.open(join(folder, 'A.cartridge'));
+  for (const block of files.at(-1)!) await tape.write(tape.records, block);
+  await tape.close();
+  await drive.ready('read');
   return await readContents(drive);
 }
 
 for (const [sort, faults] of sorts) {
   test(`${sort}: a blank cartridge, one with a label, one with sets`, async (t) => {
-    const { drive } = await tapeScene(t, { faults });
+    const scene = await tapeScene(t, { faults });
+    const { drive } = scene;
     await drive.ready('write');
     t.like(await readContents(drive), { blank: true, label: null, foreign: null });
-    t.deepEqual(await contentsOf(drive, [[encodeLabel(label)]]), {
+    t.deepEqual(await contentsOf(scene, [[encodeLabel(label)]]), {
       label,
       blank: false,
       foreign: null,
@@ -59,7 +76,7 @@ for (const [sort, faults] of sorts) {
       appendAt: 1,
       full: false,
     });
-    const found = await contentsOf(drive, [
+    const found = await contentsOf(scene, [
       [encodeLabel(label)],
       whole('one'),
       whole('two'),
@@ -87,13 +104,14 @@ for (const [sort, faults] of sorts) {
   });
 
   test(`${sort}: of a part the first and the last blocks are read, in four movements`, async (t) => {
-    const { drive } = await tapeScene(t, { faults });
+    const scene = await tapeScene(t, { faults });
+    const { drive } = scene;
     const long = [partLabel('long'), ...Array.from({ length: 100 }, () => record), closing(), tarEnd];
-    await contentsOf(drive, [[encodeLabel(label)], long]);
+    await contentsOf(scene, [[encodeLabel(label)], long]);
     const before = drive.movements.repositionings;
     await readContents(drive);
     const one = drive.movements.repositionings - before;
-    await contentsOf(drive, [[encodeLabel(label)], long, whole('a'), whole('b')]);
+    await contentsOf(scene, [[encodeLabel(label)], long, whole('a'), whole('b')]);
     const again = drive.movements.repositionings;
     await readContents(drive);
     const three = drive.movements.repositionings - again;
@@ -101,9 +119,10 @@ for (const [sort, faults] of sorts) {
   });
 
   test(`${sort}: a torn part is open, and its room is used again`, async (t) => {
-    const { drive } = await tapeScene(t, { faults });
+    const scene = await tapeScene(t, { faults });
+    const { drive } = scene;
     const unfinished = [partLabel('torn'), record, record];
-    const torn = await contentsOf(drive, [[encodeLabel(label)], whole('one'), unfinished], true);
+    const torn = await tornContents(scene, [[encodeLabel(label)], whole('one'), unfinished]);
     t.like(torn, { appendAt: 2, full: false, foreign: null });
     t.deepEqual(
       torn.parts.map(({ ends }) => ends),
@@ -113,7 +132,7 @@ for (const [sort, faults] of sorts) {
     t.true(Buffer.isBuffer(await drive.read()));
     // With a mark, and with one record only.
     for (const blocks of [unfinished, [partLabel('torn')]]) {
-      const marked = await contentsOf(drive, [[encodeLabel(label)], whole('one'), blocks]);
+      const marked = await contentsOf(scene, [[encodeLabel(label)], whole('one'), blocks]);
       t.like(marked, { appendAt: 2 });
       t.deepEqual(
         marked.parts.map(({ ends }) => ends),
@@ -121,7 +140,7 @@ for (const [sort, faults] of sorts) {
       );
     }
     // Where another part follows it is passed.
-    const passed = await contentsOf(drive, [[encodeLabel(label)], unfinished, whole('two')]);
+    const passed = await contentsOf(scene, [[encodeLabel(label)], unfinished, whole('two')]);
     t.like(passed, { appendAt: 3 });
     t.deepEqual(
       passed.parts.map(({ ends }) => ends),
@@ -130,9 +149,9 @@ for (const [sort, faults] of sorts) {
   });
 
   test(`${sort}: what is not ours is named, kept, and sets behind it are found`, async (t) => {
-    const { drive } = await tapeScene(t, { faults });
+    const scene = await tapeScene(t, { faults });
     const foreign = [Buffer.from('something else'.padEnd(600))];
-    const found = await contentsOf(drive, [
+    const found = await contentsOf(scene, [
       [encodeLabel(label)],
       whole('one'),
       foreign,
@@ -147,7 +166,7 @@ for (const [sort, faults] of sorts) {
         [3, 'two'],
       ],
     );
-    t.like(await contentsOf(drive, [foreign, whole('one')]), {
+    t.like(await contentsOf(scene, [foreign, whole('one')]), {
       label: null,
       parts: [],
       foreign: 'data of a program that is not known',
@@ -155,29 +174,29 @@ for (const [sort, faults] of sorts) {
   });
 
   test(`${sort}: an appliance stands before the label`, async (t) => {
-    const { drive } = await tapeScene(t, { faults });
+    const scene = await tapeScene(t, { faults });
     const ours = image({ name: 'REMETAL' });
     const blocks = [ours.subarray(0, 40_000), ours.subarray(40_000, 80_000), ours.subarray(80_000)];
-    t.like(await contentsOf(drive, [blocks, [encodeLabel(label)], whole('one')]), {
+    t.like(await contentsOf(scene, [blocks, [encodeLabel(label)], whole('one')]), {
       label,
       labelFile: 1,
       appendAt: 3,
     });
-    t.like(await contentsOf(drive, [blocks]), {
+    t.like(await contentsOf(scene, [blocks]), {
       label: null,
       foreign: 'a bootable image of ours without a label',
     });
   });
 
   test(`${sort}: empty files are passed`, async (t) => {
-    const { drive } = await tapeScene(t, { faults });
-    t.like(await contentsOf(drive, [[]]), { blank: true });
-    t.like(await contentsOf(drive, [[], []]), { blank: true });
-    t.like(await contentsOf(drive, [[], whole('one')]), {
+    const scene = await tapeScene(t, { faults });
+    t.like(await contentsOf(scene, [[]]), { blank: true });
+    t.like(await contentsOf(scene, [[], []]), { blank: true });
+    t.like(await contentsOf(scene, [[], whole('one')]), {
       blank: false,
       foreign: 'an empty file before others',
     });
-    const found = await contentsOf(drive, [[encodeLabel(label)], whole('one'), [], whole('two'), []]);
+    const found = await contentsOf(scene, [[encodeLabel(label)], whole('one'), [], whole('two'), []]);
     t.like(found, { appendAt: 4, foreign: null });
     t.deepEqual(
       found.parts.map(({ file }) => file),
@@ -186,10 +205,54 @@ for (const [sort, faults] of sorts) {
   });
 }
 
+/** Files by what is to become of them: kept whatever happens, passed, or written over when nothing follows. */
+const palette = {
+  whole: whole('one'),
+  goesOn: goesOn('two', 3),
+  open: [partLabel('torn'), record],
+  foreign: [Buffer.from('something else'.padEnd(700))],
+  label: [encodeLabel({ ...label, name: 'OTHER' })],
+  image: [image({ name: 'REMETAL' })],
+  zeros: [Buffer.alloc(1024)],
+  empty: [],
+};
+type Kind = keyof typeof palette;
+const kindNames: readonly Kind[] = ['whole', 'goesOn', 'open', 'foreign', 'label', 'image', 'zeros', 'empty'];
+
+for (const [sort, faults] of sorts) {
+  test(`${sort}: whatever stands on a tape, nothing but an interrupted part is written over`, async (t) => {
+    const scene = await tapeScene(t, { faults });
+    const kinds = fc.array(fc.constantFrom(...kindNames), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(kinds, fc.boolean(), async (files, torn) => {
+        const last = files.at(-1);
+        const tapes = [[encodeLabel(label)], ...files.map((kind) => palette[kind])];
+        // A file without a mark is none when it has no block.
+        const cut = torn && last !== undefined && last !== 'empty';
+        const found = cut ? await tornContents(scene, tapes) : await contentsOf(scene, tapes);
+        t.is(found.label?.name, 'DAILY-3');
+        t.deepEqual(
+          found.parts.map(({ file }) => file),
+          files.flatMap((kind, i) => (['whole', 'goesOn', 'open'].includes(kind) ? [i + 1] : [])),
+        );
+        t.is(
+          found.foreign !== null,
+          files.some((kind) => ['foreign', 'label', 'image', 'zeros'].includes(kind)),
+        );
+        const kept = files.findLastIndex((kind) => kind !== 'empty') + 1;
+        const open = files[kept - 1] === 'open' || (cut && ['whole', 'goesOn'].includes(files[kept - 1]!));
+        t.is(found.appendAt, open ? kept : kept + 1);
+        t.true(await scene.drive.toFile(Math.min(found.appendAt, files.length + (cut ? 0 : 1))));
+      }),
+      { numRuns: 60 },
+    );
+  });
+}
+
 test('a part whose end cannot be read may be whole: its room is not used again', async (t) => {
   // Blocks and marks: label 0-1, one 2-6, two from 7.
-  const { drive } = await tapeScene(t, { faults: { unreadable: [9] } });
-  const found = await contentsOf(drive, [[encodeLabel(label)], whole('one'), whole('two')]);
+  const scene = await tapeScene(t, { faults: { unreadable: [9] } });
+  const found = await contentsOf(scene, [[encodeLabel(label)], whole('one'), whole('two')]);
   t.like(found, { appendAt: 3, foreign: null });
   t.deepEqual(
     found.parts.map(({ ends }) => ends),
@@ -198,8 +261,8 @@ test('a part whose end cannot be read may be whole: its room is not used again',
 });
 
 test('a part whose beginning cannot be read is kept, and those behind it are found', async (t) => {
-  const { drive } = await tapeScene(t, { faults: { unreadable: [2] } });
-  const found = await contentsOf(drive, [[encodeLabel(label)], whole('one'), whole('two')]);
+  const scene = await tapeScene(t, { faults: { unreadable: [2] } });
+  const found = await contentsOf(scene, [[encodeLabel(label)], whole('one'), whole('two')]);
   t.like(found, { appendAt: 3, foreign: 'data whose beginning cannot be read' });
   t.deepEqual(
     found.parts.map(({ set }) => set),
@@ -208,9 +271,46 @@ test('a part whose beginning cannot be read is kept, and those behind it are fou
 });
 
 test('a cartridge that is swapped while its end is looked for is noticed', async (t) => {
-  const { drive, library } = await tapeScene(t);
-  await contentsOf(drive, [[encodeLabel(label)], whole('one')]);
+  const scene = await tapeScene(t);
+  const { drive, library } = scene;
+  await contentsOf(scene, [[encodeLabel(label)], whole('one')]);
   await library.describe('A', { faults: { events: [{ before: 'read', number: 3, happens: 'remove' }] } });
   await t.throwsAsync(readContents(drive));
   t.is(drive.position, null);
+});
+
+/** The same drive, on which spacing over filemarks fails from the `good`-th time on, as where no end of the data is. */
+function endless({ open }: TapeScene, good: number): TapeDrive {
+  let spaced = 0;
+  return new TapeDrive('virtual', async (access) => {
+    const device = await open(access);
+    const operate = device.operate.bind(device);
+    device.operate = async (operation, count) => {
+      if (operation === 'FSF' && spaced++ >= good) {
+        throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'ioctl' });
+      }
+      await operate(operation, count);
+    };
+    return device;
+  });
+}
+
+test('where the drive finds no end of the data, the sets before it are there, and nothing goes behind them', async (t) => {
+  const scene = await tapeScene(t);
+  await contentsOf(scene, [[encodeLabel(label)], whole('one'), whole('two')]);
+  await scene.drive.release();
+  // To the first part, and over it.
+  const drive = endless(scene, 2);
+  t.teardown(() => drive.release());
+  await drive.ready('read');
+  const found = await readContents(drive);
+  t.like(found, { label: { name: 'DAILY-3' }, foreign: 'data whose end cannot be found', appendAt: 3 });
+  t.deepEqual(
+    found.parts.map(({ set, ends }) => [set, ends]),
+    [
+      ['one', 'set'],
+      ['two', 'open'],
+    ],
+  );
+  t.not(drive.position, null);
 });

@@ -8,6 +8,7 @@ import { isCoded } from '../../src/errors/index.ts';
 import { identify } from '../../src/tape/identify.ts';
 import { encodeLabel } from '../../src/tape/label.ts';
 import { image } from './images.ts';
+import { requires } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 
 function words(...blocks: readonly Buffer[]): string {
@@ -63,7 +64,7 @@ function cut(bytes: Buffer, length: number): Buffer[] {
   );
 }
 
-test('archives of tar and cpio are known, of every age', async (t) => {
+requires('tar', 'cpio')('archives of tar and cpio are known, of every age', async (t) => {
   const folder = temporary(t);
   writeFileSync(join(folder, 'file'), 'content');
   for (const format of ['gnu', 'ustar', 'pax', 'v7', 'oldgnu']) {

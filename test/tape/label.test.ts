@@ -8,6 +8,7 @@ import { isCoded } from '../../src/errors/index.ts';
 import { sourceFile } from '../../src/system/index.ts';
 import { decodeLabel, encodeLabel, type CartridgeLabel } from '../../src/tape/label.ts';
 import { hash } from 'node:crypto';
+import { requires } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 
 const label: CartridgeLabel = {
@@ -108,7 +109,7 @@ test('a label of a later format is told from a damaged one', (t) => {
   t.throws(() => decodeLabel(made), { code: 'cartridge-unlabelled' });
 });
 
-test('GNU tar takes a label apart, and the reader in it runs', async (t) => {
+requires('tar')('GNU tar takes a label apart, and the reader in it runs', async (t) => {
   const folder = temporary(t);
   const reader = await sourceFile('tools/remetal-reader.py');
   const block = encodeLabel(label, { reader });

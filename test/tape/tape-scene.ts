@@ -39,7 +39,7 @@ export async function tapeScene(
 }
 
 /** Writes blocks and a filemark where the tape stands. */
-export async function writeFile(drive: TapeDrive, blocks: readonly Buffer[], mark = true): Promise<void> {
+export async function writeFile(drive: TapeDrive, blocks: readonly Buffer[]): Promise<void> {
   for (const block of blocks) if ((await drive.write(block)) !== 'written') throw new Error('no room');
-  if (mark) await drive.filemark();
+  await drive.filemark();
 }
