@@ -131,7 +131,11 @@ class DriveCartridges implements Cartridges {
       refused = whyUnfit(contents, request, false);
     }
     const { label } = contents;
-    if (label !== null) return refused === null ? { found: { label, contents } } : { refused };
+    if (label !== null) {
+      if (refused !== null) return { refused };
+      await this.#inDrive.giveOut(contents);
+      return { found: { label, contents } };
+    }
     throw new RemetalError('drive-failed', `The label written in ${this.drive.name} is not there.`, {
       hint: 'Use another cartridge, and look at the drive.',
       facts: { drive: this.drive.name },
@@ -195,6 +199,7 @@ class DriveCartridges implements Cartridges {
     const candidates = ranked(await slots.cartridges(importExport), rank, {
       changer: slots.name,
       inventory: await this.#request.inventory.cartridges(),
+      foreign: await this.#request.inventory.foreign(),
       seen: (cartridge) => this.#inDrive.seen(cartridge),
       isUnusable: (cartridge) => this.#unusable.has(keyOf(cartridge)),
     });

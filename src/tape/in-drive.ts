@@ -71,19 +71,29 @@ export class InDrive {
   }
 
   async #note(contents: CartridgeContents): Promise<void> {
-    const { slots, inventory, now } = this.#options;
+    const { slots } = this.#options;
     const said = contents.label?.barcode ?? null;
     if (said !== null) await slots?.recognise(said);
     const place = await this.whereFrom();
-    const key = place === null ? null : keyOf(place);
-    if (key !== null) this.#seen.set(key, contents);
+    if (place !== null) this.#seen.set(keyOf(place), contents);
+    await this.#tellInventory(contents, {});
+  }
+
+  async #tellInventory(contents: CartridgeContents, more: { readonly givenOut?: true }): Promise<void> {
+    const { slots, inventory, now } = this.#options;
+    const place = await this.whereFrom();
     const where = {
       barcode: place?.barcode ?? null,
       place: slots === null ? null : { changer: slots.name, slot: place?.slot ?? null },
     };
     const known = knownFrom(contents, where, now());
-    if (known === null) await inventory.notOurs(where);
-    else await inventory.seen(known);
+    if (known === null) await inventory.notOurs({ ...where, foreign: !contents.blank });
+    else await inventory.seen({ ...known, ...more });
+  }
+
+  /** Tells the inventory that the cartridge will be written on: should that be broken off, it must be read again. */
+  async giveOut(contents: CartridgeContents): Promise<void> {
+    await this.#tellInventory(contents, { givenOut: true });
   }
 
   /** Where the cartridge belongs in the changer; null where there is none or it does not know. */

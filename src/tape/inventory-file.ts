@@ -50,8 +50,8 @@ export function fileInventory(path: string, tell: (notice: Notice) => void): Inv
   };
 
   const understood = (text: string): InventoryDocument => {
-    const document = parseInventory(text);
-    if (document !== null) return document;
+    const parsed = parseInventory(text);
+    if (parsed !== null) return parsed;
     tellOnce(
       'warning',
       'inventory-damaged',
@@ -70,7 +70,7 @@ export function fileInventory(path: string, tell: (notice: Notice) => void): Inv
         if (text !== null && parseInventory(text) === null) await rename(path, `${path}.damaged`);
         await replace(
           path,
-          [...unsaved, by].reduce((document, one) => one(document), before),
+          [...unsaved, by].reduce((changed, one) => one(changed), before),
         );
       });
       unsaved.length = 0;
@@ -80,20 +80,22 @@ export function fileInventory(path: string, tell: (notice: Notice) => void): Inv
     }
   };
 
+  const document = async (): Promise<InventoryDocument> => {
+    const text = await textOf(path).catch((error: unknown) => {
+      tellOnce('warning', 'inventory-unreadable', `The inventory ${path} cannot be read: ${words(error)}`);
+      return null;
+    });
+    const kept = text === null ? emptyInventory : understood(text);
+    return unsaved.reduce((before, one) => one(before), kept);
+  };
+
   return {
-    async cartridges() {
-      const text = await textOf(path).catch((error: unknown) => {
-        tellOnce('warning', 'inventory-unreadable', `The inventory ${path} cannot be read: ${words(error)}`);
-        return null;
-      });
-      const kept = text === null ? emptyInventory : understood(text);
-      return unsaved.reduce((document, one) => one(document), kept).cartridges;
-    },
-    seen: (cartridge) => change((document) => withCartridge(document, cartridge)),
-    notOurs: (where) => change((document) => withoutCartridge(document, where)),
+    cartridges: async () => (await document()).cartridges,
+    foreign: async () => (await document()).foreign,
+    seen: (cartridge) => change((before) => withCartridge(before, cartridge)),
+    notOurs: (cartridge) => change((before) => withoutCartridge(before, cartridge)),
   };
 }
-
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -27,10 +27,17 @@ const knownCartridgeSchema = z.object({
   lastSeenAt: z.string(),
   /** The changer and the slot it belongs in; null for one that a person put in. */
   place: placeSchema.nullable(),
+  /** It was given out to be written on and not read since: what it holds is not known. */
+  givenOut: z.boolean().optional(),
 });
 
 /** The document the inventory is kept as. */
-export const inventorySchema = z.object({ format: z.literal(1), cartridges: z.array(knownCartridgeSchema) });
+export const inventorySchema = z.object({
+  format: z.literal(1),
+  cartridges: z.array(knownCartridgeSchema),
+  /** Barcodes of cartridges that other programs have written. */
+  foreign: z.array(z.string()).default([]),
+});
 
 /** What was last seen of a cartridge. What it says itself counts more. */
 export type KnownCartridge = z.infer<typeof knownCartridgeSchema>;
@@ -47,8 +54,10 @@ export interface Inventory {
   cartridges(): Promise<readonly KnownCartridge[]>;
   /** Takes in what was seen; what was known of the same cartridge is forgotten. */
   seen(cartridge: KnownCartridge): Promise<void>;
+  /** Barcodes of cartridges that other programs have written. */
+  foreign(): Promise<readonly string[]>;
   /** Takes in that a cartridge has no label of ours, whatever was known of one with its barcode or in its slot. */
-  notOurs(where: CartridgeSeen): Promise<void>;
+  notOurs(cartridge: CartridgeNotOurs): Promise<void>;
 }
 
 /** What is known of a cartridge without reading it. */
@@ -57,18 +66,24 @@ export interface CartridgeSeen {
   readonly place: PlaceSeen | null;
 }
 
-export const emptyInventory: InventoryDocument = { format: 1, cartridges: [] };
+export interface CartridgeNotOurs extends CartridgeSeen {
+  /** True for one that another program has written, false for a blank one. */
+  readonly foreign: boolean;
+}
+
+export const emptyInventory: InventoryDocument = { format: 1, cartridges: [], foreign: [] };
 
 /** An inventory for one run. */
 export function passingInventory(known: readonly KnownCartridge[] = []): Inventory {
-  let document: InventoryDocument = { format: 1, cartridges: [...known] };
+  let document: InventoryDocument = { ...emptyInventory, cartridges: [...known] };
   return {
     cartridges: async () => document.cartridges,
     async seen(cartridge) {
       document = withCartridge(document, cartridge);
     },
-    async notOurs(where) {
-      document = withoutCartridge(document, where);
+    foreign: async () => document.foreign,
+    async notOurs(cartridge) {
+      document = withoutCartridge(document, cartridge);
     },
   };
 }
@@ -114,25 +129,34 @@ export function withCartridge(document: InventoryDocument, seen: KnownCartridge)
   return {
     ...document,
     cartridges: [...others, seen].toSorted((a, b) => a.name.localeCompare(b.name)),
+    foreign: document.foreign.filter((barcode) => barcode !== seen.barcode),
   };
 }
 
 /** A document that knows nothing of the cartridge with a barcode, or where it has none, of that in a slot. */
 export function withoutCartridge(
   document: InventoryDocument,
-  { barcode, place }: CartridgeSeen,
+  { barcode, place, foreign }: CartridgeNotOurs,
 ): InventoryDocument {
   const cartridges = document.cartridges.filter((known) =>
     barcode === null ? !isSamePlace(known.place, place) : known.barcode !== barcode,
   );
-  return { ...document, cartridges };
+  const others = document.foreign.filter((known) => known !== barcode);
+  return {
+    ...document,
+    cartridges,
+    foreign: foreign && barcode !== null ? [...others, barcode].toSorted() : others,
+  };
 }
 
 function isSamePlace(a: PlaceSeen | null, b: PlaceSeen | null): boolean {
   return a !== null && b !== null && a.slot !== null && a.changer === b.changer && a.slot === b.slot;
 }
 
-/** The cartridge of a slot, by its barcode, or where there is none by where it was seen last. */
+/**
+ * What is known of the cartridge of a slot, by its barcode, or where there is none by where it was seen last.
+ * Null also for one that was given out to be written on.
+ */
 export function knownInSlot(
   known: readonly KnownCartridge[],
   changer: string,
@@ -142,7 +166,7 @@ export function knownInSlot(
     barcode === null
       ? known.find(({ place }) => isSamePlace(place, { changer, slot }))
       : known.find((one) => one.barcode === barcode);
-  return found ?? null;
+  return found === undefined || found.givenOut === true ? null : found;
 }
 
 /** The cartridges said to hold a part. */

@@ -10,6 +10,8 @@ export interface Prospect {
   readonly seen: CartridgeContents | undefined;
   /** What the inventory has of it. */
   readonly known: KnownCartridge | null;
+  /** True for one that another program had written when it was seen last. */
+  readonly foreign: boolean;
   /** True for one that this run found of no use for writing. */
   readonly unusable: boolean;
 }
@@ -17,21 +19,21 @@ export interface Prospect {
 /** When a cartridge is tried, lowest first; null for never. */
 export type Rank = (prospect: Prospect) => number | null;
 
-/** For reading: those known to hold the part, then unknown ones, then all that were not read in this run. */
+/** For reading: those known to hold the part, then unknown ones, then all others that were not read in this run. */
 export function rankForReading(wanted: WantedPart): Rank {
-  return ({ seen, known }) => {
+  return ({ seen, known, foreign }) => {
     if (seen !== undefined) return holds(seen.parts, wanted) ? 0 : null;
-    if (known === null) return 1;
+    if (known === null) return foreign ? 3 : 1;
     return holds(known.parts, wanted) ? 0 : 2;
   };
 }
 
-/** For writing: those known to have room, then unknown ones. */
+/** For writing: those known to have room, then unknown ones, then those that another program had written. */
 export function rankForWriting(request: WritingRequest): Rank {
-  return ({ seen, known, unusable }) => {
+  return ({ seen, known, foreign, unusable }) => {
     if (unusable) return null;
     if (seen !== undefined) return whyUnfit(seen, request, false) === null ? 0 : null;
-    if (known === null) return 1;
+    if (known === null) return foreign ? 2 : 1;
     return hasRoom(known, request) ? 0 : null;
   };
 }
@@ -48,6 +50,8 @@ export function ranked(
   of: {
     readonly changer: string;
     readonly inventory: readonly KnownCartridge[];
+    /** Barcodes. */
+    readonly foreign: readonly string[];
     readonly seen: (cartridge: ShelvedCartridge) => CartridgeContents | undefined;
     readonly isUnusable: (cartridge: ShelvedCartridge) => boolean;
   },
@@ -55,7 +59,12 @@ export function ranked(
   return cartridges
     .flatMap((cartridge) => {
       const known = knownInSlot(of.inventory, of.changer, cartridge);
-      const when = rank({ seen: of.seen(cartridge), known, unusable: of.isUnusable(cartridge) });
+      const when = rank({
+        seen: of.seen(cartridge),
+        known,
+        foreign: cartridge.barcode !== null && of.foreign.includes(cartridge.barcode),
+        unusable: of.isUnusable(cartridge),
+      });
       return when === null ? [] : [{ cartridge, when }];
     })
     .toSorted((a, b) => a.when - b.when || byBarcode(a.cartridge, b.cartridge))

@@ -214,3 +214,36 @@ test('every move is told with slot, barcode and drive', async (t) => {
     ],
   );
 });
+
+test('a cartridge that another program has written is tried last from then on', async (t) => {
+  const inventory = passingInventory();
+  const slots = [foreign('A'), blank('B'), blank('C')];
+  t.is(await writePart(stage(new FakeLibrary({ slots }), { inventory }), 1), 'B');
+  t.deepEqual(await inventory.foreign(), ['A']);
+  const later = stage(new FakeLibrary({ slots: [slots[0]!, slots[2]!] }), { inventory });
+  t.is(await writePart(later, 1), 'C');
+  t.deepEqual(later.library.moves, ['load 2 0']);
+  // It was erased since, and is found out when nothing else is left.
+  const erased = stage(new FakeLibrary({ slots: [blank('A')] }), { inventory });
+  t.is(await writePart(erased, 1), 'A');
+  t.deepEqual(await inventory.foreign(), []);
+});
+
+test('what was written before the power failed is read again', async (t) => {
+  const inventory = passingInventory();
+  const library = new FakeLibrary({ slots: [blank('A')] });
+  await writePart(stage(library, { inventory }), 1);
+  t.true((await inventory.cartridges())[0]!.givenOut);
+  library.open = 0;
+  library.ours.ejected = true;
+  await library.changer.unload(1, 0);
+  const parts = await stage(library, { inventory }).cartridges.parts();
+  t.deepEqual(
+    parts.map(({ set: name, part: number }) => [name, number]),
+    [['new', 1]],
+  );
+  t.falsy((await inventory.cartridges())[0]!.givenOut);
+  // From now on its word is taken.
+  const again = stage(library, { inventory });
+  t.is((await again.cartridges.parts()).length, 1);
+});

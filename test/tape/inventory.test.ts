@@ -59,10 +59,24 @@ test('a cartridge that is none of ours any more is forgotten, by barcode or slot
     cartridges: [known('A'), known('B', { barcode: null, place: place(2) })],
   };
   const names = (barcode: string | null, slot: number): string[] =>
-    withoutCartridge(document, { barcode, place: place(slot) }).cartridges.map(({ name }) => name);
+    withoutCartridge(document, { barcode, place: place(slot), foreign: false }).cartridges.map(
+      ({ name }) => name,
+    );
   t.deepEqual(names('A', 2), ['B']);
   t.deepEqual(names(null, 2), ['A']);
   t.deepEqual(names('C', 2), ['A', 'B']);
+});
+
+test('cartridges of other programs are known by barcode until they are seen to be another thing', (t) => {
+  const where = { place: null, foreign: true };
+  let document = withoutCartridge(emptyInventory, { ...where, barcode: 'F' });
+  document = withoutCartridge(document, { ...where, barcode: 'E' });
+  document = withoutCartridge(document, { ...where, barcode: 'F' });
+  document = withoutCartridge(document, { ...where, barcode: null });
+  t.deepEqual(document.foreign, ['E', 'F']);
+  document = withCartridge(document, known('E'));
+  t.deepEqual(document.foreign, ['F']);
+  t.deepEqual(withoutCartridge(document, { ...where, barcode: 'F', foreign: false }).foreign, []);
 });
 
 test('cartridges are found by barcode, by slot and by part', (t) => {
@@ -73,6 +87,7 @@ test('cartridges are found by barcode, by slot and by part', (t) => {
   t.is(knownInSlot(all, 'other', { slot: 2, barcode: null }), null);
   t.is(knownToHold(all, { set: 'web1', setId: 'id-web1', part: 1 }).length, 2);
   t.is(knownToHold(all, { set: 'web1', setId: 'id-web2', part: 1 }).length, 0);
+  t.is(knownInSlot([known('A', { givenOut: true })], 'c', { slot: 1, barcode: 'A' }), null);
   t.is(knownFrom(blank().contents, { barcode: null, place: null }, new Date(0)), null);
 });
 
