@@ -14,7 +14,7 @@ const here = import.meta.dirname;
 const logs = join(here, 'logs');
 
 /* The quick and telling ones first. */
-const order = ['host-backup', 'bios-cd', 'uefi-usb', 'secure-boot', 'power-cut'];
+const order = ['host-backup', 'bios-cd', 'uefi-usb', 'secure-boot', 'power-cut', 'tape-oracle'];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);

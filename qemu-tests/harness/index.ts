@@ -5,6 +5,7 @@
  */
 export { cached, cacheFolder, keyOf } from './cache.ts';
 export { SerialConsole, type ConsoleLine } from './console.ts';
+export { type DirectBoot } from './direct-boot.ts';
 export { type Controller, type Drive } from './drives.ts';
 export { type Firmware } from './firmware.ts';
 export { blankDisk, hashOf, holdsText, makeMedium, overlay, type MediumImage } from './images.ts';

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SerialConsole } from './console.ts';
+import { directBootArguments, type DirectBoot } from './direct-boot.ts';
 import { driveArguments, opticalDrive, type Drive } from './drives.ts';
 import { firmwareArguments, type Firmware } from './firmware.ts';
 import { patient } from './patience.ts';
@@ -17,6 +18,8 @@ export interface MachineOptions {
   readonly scratch: string;
   readonly firmware: Firmware;
   readonly drives: readonly Drive[];
+  /** The kernel to start, where it comes from no drive. */
+  readonly direct?: DirectBoot;
   /** Tape drives and changers, in the order the guest meets them. */
   readonly tape?: readonly TapeUnit[];
   /** Chassis asset tag; the server under test takes its orders from it. */
@@ -41,6 +44,7 @@ function argumentsOf(options: MachineOptions, control: string): string[] {
     '-qmp',
     `unix:${control},server=on,wait=off`,
     ...firmwareArguments(options.firmware, join(options.scratch, 'variables.fd')),
+    ...directBootArguments(options.direct),
     ...driveArguments(options.drives),
     ...tapeArguments(options.tape ?? []),
   ];

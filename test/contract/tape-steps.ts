@@ -340,7 +340,8 @@ const endOfTape: readonly Step[] = [
   operate('EOM'),
 ];
 
-export const steps: readonly Step[] = [
+/** All but the last chapter: any cartridge will do for these. */
+export const stepsBeforeEnd: readonly Step[] = [
   ...blocksOfAnyLength,
   ...files,
   ...movement,
@@ -348,8 +349,9 @@ export const steps: readonly Step[] = [
   ...blocksOfOneLength,
   ...ending,
   ...refusals,
-  ...endOfTape,
 ];
+
+export const steps: readonly Step[] = [...stepsBeforeEnd, ...endOfTape];
 
 /** The same steps, for lists of other cartridges. */
 export const stepsOf = { operate, write, read, reopen };
