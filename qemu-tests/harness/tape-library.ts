@@ -1,11 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
-import { execa } from 'execa';
+import { startRelay, type Relay } from './relay.ts';
 import { run } from './run.ts';
+import { TargetDaemon, targetNumber } from './target-daemon.ts';
 import type { TapeUnit } from './tape-units.ts';
 
 /** One cartridge; its barcode is also the name of the file that holds its data. */
@@ -28,78 +25,46 @@ export interface TapeLibraryOptions {
   readonly changer: boolean;
 }
 
-/** Numbers of tgt's one target, its units and the elements of its changer; mtx counts slots from 1. */
-const target = 1;
 const name = 'iqn.2026-11.org.remetal:rig';
+/** Addresses of the changer's elements; mtx counts slots from 1. */
 const firstSlot = 1024;
 const exportSlot = 2048;
 
 /** SMC-3 table 2, "Element type code". */
 const elements = { robot: 1, storage: 2, importExport: 3, drive: 4 } as const;
 
-/* Asks the kernel for a port nobody listens on. tgtd says so when somebody else was quicker. */
-async function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once('error', reject);
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address();
-    server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-  });
-  return await promise;
-}
-
-const running = new Set<() => void>();
-// A run that is broken off leaves no daemon behind. The machines, registered before, are gone by then.
-process.once('exit', () => {
-  for (const kill of running) kill();
-});
-
 /**
  * Tape drives, with or without a changer, of Linux's SCSI target daemon (tgtd): no code of ours. They are
  * attached to a machine by `units`. Start it before the machine and close it after: QEMU heeds no signal but
- * KILL while its iSCSI target is gone. Each has a daemon of its own, apart from the system's.
+ * KILL while its iSCSI target is gone.
  */
 export class TapeLibrary {
   readonly #options: TapeLibraryOptions;
-  readonly #exited: Promise<void>;
-  readonly #port: number;
   readonly #protected: Set<string>;
-  readonly #kill: () => void;
   #work: Promise<void> = Promise.resolve();
   #failure: unknown = null;
+  #daemon: TargetDaemon | null = null;
+  #relay: Relay | null = null;
 
-  private constructor(options: TapeLibraryOptions, daemon: ChildProcess, port: number) {
+  private constructor(options: TapeLibraryOptions) {
     this.#options = options;
-    this.#port = port;
     this.#protected = new Set(
       options.cartridges.filter(({ writeProtected }) => writeProtected).map(({ barcode }) => barcode),
     );
-    this.#kill = (): void => void daemon.kill('SIGKILL');
-    running.add(this.#kill);
-    this.#exited = new Promise((resolve) => {
-      daemon.once('exit', () => resolve());
-      // There is none when the program could not be started.
-      daemon.once('error', () => resolve());
-    });
   }
 
   /** Starts the daemon and sets up what `options` names; every drive is empty. */
   static async start(options: TapeLibraryOptions): Promise<TapeLibrary> {
-    if (options.folder.length > 80) throw new Error(`${options.folder} is too long a name for tgtd.`);
     mkdirSync(options.folder, { recursive: true });
     for (const cartridge of options.cartridges) {
       await makeCartridge(options.folder, cartridge.barcode, cartridge.mebibytes);
     }
-    const port = await freePort();
-    const daemon = spawn('tgtd', ['-f', '-C', '0', '--iscsi', `portal=127.0.0.1:${port}`], {
-      env: { ...process.env, ...surroundings(options.folder) },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const library = new TapeLibrary(options, daemon, port);
+    const library = new TapeLibrary(options);
     try {
-      await library.#listenTo(daemon);
-      await library.#setUp();
+      const daemon = await TargetDaemon.start(options.folder, (log) => library.#hear(log));
+      library.#daemon = daemon;
+      await library.#setUp(daemon);
+      library.#relay = await startRelay(daemon.port, async () => await library.#work);
       return library;
     } catch (error) {
       await library.close().catch(() => {});
@@ -110,8 +75,9 @@ export class TapeLibrary {
   /** The drives, and the changer after them, as a machine takes them. */
   get units(): readonly TapeUnit[] {
     const { drives, changer } = this.#options;
+    const port = this.#relay?.port;
     return Array.from({ length: drives + (changer ? 1 : 0) }, (_, index) => ({
-      url: `iscsi://127.0.0.1:${this.#port}/${name}/${index + 1}`,
+      url: `iscsi://127.0.0.1:${port}/${name}/${index + 1}`,
     }));
   }
 
@@ -161,11 +127,9 @@ export class TapeLibrary {
 
   /** Ends the daemon; throws what went wrong unnoticed. The cartridges stay in their folder. */
   async close(): Promise<void> {
+    await this.#relay?.close();
     await this.#work;
-    // tgtd takes no other signal while it has targets.
-    this.#kill();
-    await this.#exited;
-    running.delete(this.#kill);
+    await this.#daemon?.close();
     if (this.#failure !== null) throw this.#failure;
   }
 
@@ -178,40 +142,22 @@ export class TapeLibrary {
 
   /*
    * tgt keeps write protection with the drive, not with the cartridge. It says when its changer has put a
-   * cartridge into a drive, and the tab is looked at before the guest gets round to it.
+   * cartridge into a drive, before it answers the guest; the relay lets the answer wait until the drive
+   * knows of the tab.
    */
-  async #listenTo(daemon: ChildProcess): Promise<void> {
-    const { stderr } = daemon;
-    if (stderr === null) throw new Error('tgtd has no standard error.');
-    const complaints: string[] = [];
-    createInterface(stderr).on('line', (line) => {
-      if (/failed to create\/bind/.test(line)) complaints.push(line);
-      if (!/bs_ssc_open\(\d+\) Backing store/.test(line) || this.#protected.size === 0) return;
-      this.#settled(async () => await this.#setDrives()).catch((error: unknown) => (this.#failure = error));
-    });
-    daemon.once('error', (error) => complaints.push(error.message));
-    for (let attempt = 0; ; attempt++) {
-      if (complaints.length > 0 || daemon.exitCode !== null) {
-        throw new Error(`tgtd did not start: ${complaints.join(' ')}`);
-      }
-      try {
-        await this.#order('target', 'show');
-        return;
-      } catch (error) {
-        if (attempt >= 100) throw error;
-        await delay(50);
-      }
-    }
+  #hear(log: string): void {
+    if (!/bs_ssc_open\(\d+\) Backing store/.test(log) || this.#protected.size === 0) return;
+    this.#settled(async () => await this.#setDrives()).catch((error: unknown) => (this.#failure = error));
   }
 
-  async #setUp(): Promise<void> {
+  async #setUp(daemon: TargetDaemon): Promise<void> {
     const { folder, drives, changer, slots, cartridges } = this.#options;
-    await this.#order('target', 'new', '-T', name);
+    await daemon.order('target', 'new', '-T', name);
     for (let drive = 0; drive < drives; drive++) {
       // A drive is only made with a cartridge in it.
       const inTheWay = await makeCartridge(folder, `EMPTY${drive}`, 1);
       const kind = ['--device-type', 'tape', '--bstype', 'ssc'];
-      await this.#order('logicalunit', 'new', '--lun', `${drive + 1}`, '-b', inTheWay, ...kind);
+      await daemon.order('logicalunit', 'new', '--lun', `${drive + 1}`, '-b', inTheWay, ...kind);
       await this.#update(drive, 'online=0');
       await this.#update(drive, `vendor_id=RIG,product_id=TGT TAPE,scsi_sn=${serialOf(drive)}`);
     }
@@ -219,12 +165,12 @@ export class TapeLibrary {
       const state = join(folder, 'changer');
       writeFileSync(state, Buffer.alloc(1024));
       const kind = ['--device-type', 'changer'];
-      await this.#order('logicalunit', 'new', '--lun', `${drives + 1}`, '-b', state, ...kind);
+      await daemon.order('logicalunit', 'new', '--lun', `${drives + 1}`, '-b', state, ...kind);
       await this.#update(drives, 'vendor_id=RIG,product_id=TGT CHANGER,scsi_sn=CHANGER1');
       await this.#update(drives, `media_home=${folder}`);
       await this.#update(drives, `element_type=${elements.drive},start_address=1,quantity=${drives}`);
       for (let drive = 1; drive <= drives; drive++) {
-        const wiring = `element_type=${elements.drive},address=${drive},tid=${target},lun=${drive}`;
+        const wiring = `element_type=${elements.drive},address=${drive},tid=${targetNumber},lun=${drive}`;
         await this.#update(drives, wiring);
       }
       const rest = [
@@ -239,26 +185,12 @@ export class TapeLibrary {
         await this.#element(elements.storage, index + 1, `barcode=${barcode},sides=1`);
       }
     }
-    await this.#order('target', 'bind', '-I', 'ALL');
-  }
-
-  async #order(
-    mode: 'target' | 'logicalunit',
-    operation: string,
-    ...rest: readonly string[]
-  ): Promise<string> {
-    const about = operation === 'show' ? [] : ['--tid', `${target}`];
-    const words = ['-C', '0', '--lld', 'iscsi', '--mode', mode, '--op', operation, ...about, ...rest];
-    const { stdout } = await execa('tgtadm', words, {
-      stdin: 'ignore',
-      env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin`, ...surroundings(this.#options.folder) },
-    });
-    return stdout;
+    await daemon.order('target', 'bind', '-I', 'ALL');
   }
 
   /* Sets parameters of a drive, or of the changer, which comes after the drives. */
   async #update(unit: number, parameters: string): Promise<void> {
-    await this.#order('logicalunit', 'update', '--lun', `${unit + 1}`, '--params', parameters);
+    await this.#daemon?.update(unit + 1, parameters);
   }
 
   async #element(type: number, slot: number, parameters: string): Promise<void> {
@@ -268,7 +200,7 @@ export class TapeLibrary {
 
   /* What is in each drive. */
   async #drives(): Promise<(string | null)[]> {
-    const shown = await this.#order('target', 'show');
+    const shown = (await this.#daemon?.order('target', 'show')) ?? '';
     const units = shown.split(/^ +LUN: /m).filter((unit) => /Type: tape/.test(unit));
     return units.map((unit) => {
       const [, path = ''] = /Backing store path: (.*)$/m.exec(unit) ?? [];
@@ -282,11 +214,6 @@ export class TapeLibrary {
       await this.#update(drive, `readonly=${this.#protected.has(barcode) ? 1 : 0}`);
     }
   }
-}
-
-/* The daemon and its administration find each other by this; the default is the system's own daemon. */
-function surroundings(folder: string): Record<string, string> {
-  return { TGT_IPC_SOCKET: join(folder, 'control') };
 }
 
 function serialOf(drive: number): string {
