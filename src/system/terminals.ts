@@ -52,7 +52,7 @@ export async function shellOn(terminal: Terminal, signal?: AbortSignal): Promise
   const descriptor = openSync(terminal.path, constants.O_RDWR | constants.O_NOCTTY);
   try {
     // With a session of its own the shell has job control and Ctrl-C reaches what it runs, not us.
-    const shell = spawn('setsid', ['-c', 'sh'], {
+    const shell = spawn('setsid', ['-c', 'sh', '-l'], {
       stdio: [descriptor, descriptor, descriptor],
       env: programEnvironment({ PS1: 'remetal# ' }),
       ...(signal === undefined ? {} : { signal }),
