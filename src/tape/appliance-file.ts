@@ -27,10 +27,11 @@ interface Written {
 }
 
 /**
- * Blocks of the image: so many bytes every adapter and every drive take, down to the oldest; longer ones would
- * keep the image from a machine that has nothing but an old adapter and dd.
+ * Blocks of the image: dd is told of twice as much, which every adapter and every drive take, down to the
+ * oldest. Longer ones would keep the image from a machine that has nothing but an old adapter; why not just
+ * as long as dd is told, see `usualRecordLimit` in labelling.ts.
  */
-const blockLength = 64 * 1024;
+const blockLength = 32 * 1024;
 
 const zoneText = `This tape begins with a bootable image, for drives with one-button disaster recovery (OBDR).
 The image stands behind these ${zoneBlocks} blocks of ${zoneBlockLength} bytes:

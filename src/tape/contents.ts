@@ -124,8 +124,10 @@ async function partsBehind(
       const first = await drive.read().catch(orUnreadable);
       if (first === 'end') break;
       if (first === 'filemark') continue;
-      appendAt = file + 1;
       const part = first === null ? null : decodePartLabel(first);
+      // A drive that went back over a filemark without a word gives the same file again.
+      if (part !== null && isSameOpen(parts.at(-1), part)) break;
+      appendAt = file + 1;
       if (part === null) {
         foreign ??= first === null ? unreadable : wordsFor(first);
         continue;
@@ -144,6 +146,16 @@ async function partsBehind(
     foreign ??= 'data whose end cannot be found';
   }
   return { label, blank: false, foreign, labelFile, parts, appendAt, full: parts.at(-1)?.ends === 'part' };
+}
+
+/** Whether a part is the one before, in which no end was found. */
+function isSameOpen(before: PartOnCartridge | undefined, part: PartLabel): boolean {
+  return (
+    before?.ends === 'open' &&
+    before.set === part.set &&
+    before.setId === part.setId &&
+    before.part === part.part
+  );
 }
 
 /** Throws what failed when the cartridge is not the one any more whose label was read. */

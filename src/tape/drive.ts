@@ -1,13 +1,14 @@
 import { pageAligned } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
-import type { OpenTape, TapeDevice, TapeOperation } from '../system/index.ts';
+import type { OpenTape, ScsiRequest, TapeDevice, TapeOperation } from '../system/index.ts';
 import { driveError, systemCode } from './drive-errors.ts';
 import { lookAt, type DriveLook } from './drive-look.ts';
 import { waitUntilReady, type Waiting } from './readiness.ts';
 import {
   decodeBlockLimits,
   decodeCartridgeMemory,
+  decodeSense,
   decodeTapeAlerts,
   readAttributes,
   readBlockLimits,
@@ -19,7 +20,10 @@ import {
   type TapeAlert,
 } from './scsi.ts';
 
-/** Where the tape stands: the file, counted by the filemarks before it, and the block in it, both from 0. */
+/**
+ * Where the tape stands: the file, counted by the filemarks before it, and the block in it, both from 0; -1
+ * for somewhere behind its last block.
+ */
 export interface TapePosition {
   readonly file: number;
   readonly block: number;
@@ -62,6 +66,12 @@ const firstReadSize = 1024 * 1024;
 const longestBlock = 16 * 1024 * 1024 - 64 * 1024;
 /** st(4): MT_ST_SETBOOLEANS and MT_ST_SCSI2LOGICAL, so that positions are counted in blocks on every drive. */
 const logicalBlocks = 0x30000000 + 0x800;
+/** SPACE over one filemark (SSC-4), and the sense key and qualifier that say there is none any more. */
+const spaceFilemark: ScsiRequest = { command: Uint8Array.of(0x11, 1, 0, 0, 1, 0) };
+const blankCheck = 0x08;
+const endOfDataMet = 0x05;
+/** Blocks before a filemark that are looked at for the last one. */
+const mostLastBlocks = 8;
 
 /**
  * A tape drive that can be trusted: it knows where the tape stands by its own count, holds the drive to that
@@ -275,8 +285,11 @@ export class TapeDrive {
     const length = await this.#readInto(device);
     if (length === null) return 'end';
     if (length > 0) {
-      // Some drives give one block that is none when they read past the last filemark.
-      if (position.block === 0 && (await device.status()).endOfData) return 'end';
+      if (await this.#isPhantom(device, position, length)) {
+        // The driver counts it as a block, and takes the tape for full.
+        this.#position = { file: position.file, block: -1 };
+        return 'end';
+      }
       this.#moveOn({ file: position.file, block: position.block + 1 }, 1);
       return Buffer.from(this.#readBuffer.subarray(0, length));
     }
@@ -284,6 +297,18 @@ export class TapeDrive {
     if (endOfData) return 'end';
     this.#moveOn({ file: position.file + 1, block: 0 }, 1);
     return 'filemark';
+  }
+
+  /**
+   * Some drives give a block that is none, as long as the buffer and of zeros, when they read past the last
+   * filemark. The driver then tells of the end of the data, or only of that of the tape.
+   */
+  async #isPhantom(device: TapeDevice, { block }: TapePosition, length: number): Promise<boolean> {
+    const full = length === this.#readBuffer.length;
+    if (block !== 0 && !full) return false;
+    const { endOfData, endOfTape } = await device.status();
+    if (block === 0 && endOfData) return true;
+    return full && (endOfData || endOfTape) && this.#readBuffer.every((byte) => byte === 0);
   }
 
   /** The length of the next block, now in the buffer; 0 at a filemark or the end, null where there is no data at all. */
@@ -382,7 +407,7 @@ export class TapeDrive {
     try {
       await this.#move(device, 'FSF', file - from);
     } catch (error) {
-      if (!isCoded(error, 'drive-failed') || !(await device.status()).endOfData) throw error;
+      if (!isCoded(error, 'drive-failed') || !(await this.#saysEnd(device))) throw error;
       // How many files there are the drive does not say.
       this.#position = { file, block: -1 };
       await this.rewind();
@@ -393,11 +418,20 @@ export class TapeDrive {
     return true;
   }
 
+  /** Whether spacing over a filemark failed because there is none any more. The tape has to be rewound behind this. */
+  async #saysEnd(device: TapeDevice): Promise<boolean> {
+    if ((await device.status()).endOfData) return true;
+    // Of some drives the driver cannot tell; asked past it they say what stopped them.
+    const answer = await device.command(spaceFilemark).catch(() => null);
+    const sense = answer === null ? null : decodeSense(answer.sense);
+    return sense !== null && (sense.key === blankCheck || (sense.asc === 0 && sense.ascq === endOfDataMet));
+  }
+
   /** Goes to a block of a file that has it. */
   async toBlock(file: number, block: number): Promise<void> {
     const here = this.#standing().position;
     if (here.file === file && here.block === block) return;
-    if (here.file !== file && !(await this.toFile(file))) throw this.#lost();
+    if ((here.file !== file || here.block < 0) && !(await this.toFile(file))) throw this.#lost();
     const { device, position } = this.#standing();
     const distance = block - position.block;
     if (distance === 0) return;
@@ -421,14 +455,14 @@ export class TapeDrive {
     try {
       await this.#move(device, 'FSF', 1);
     } catch (error) {
-      if (!isCoded(error, 'drive-failed') || !(await device.status()).endOfData) throw error;
+      if (!isCoded(error, 'drive-failed') || !(await this.#saysEnd(device))) throw error;
       this.#position = { file: next.file, block: -1 };
       await this.rewind();
       return null;
     }
     await this.#move(device, 'BSF', 1);
-    await this.#backInFile(device, position.file);
-    const { blocks, unreadable } = await this.#restOfFile(device, position.file);
+    const within = await this.#backInFile(device, position.file);
+    const { blocks, unreadable } = await this.#restOfFile(device, position.file, within);
     this.#position = next;
     await this.#askLogical();
     const found = blocks.findLast((block) => counts(block));
@@ -446,15 +480,20 @@ export class TapeDrive {
     return found ?? null;
   }
 
-  /** From before the filemark that ends a file two blocks back, or to its beginning where it has not so many. */
-  async #backInFile(device: TapeDevice, file: number): Promise<void> {
+  /**
+   * From before the filemark that ends a file two blocks back, or to its beginning where it has not so many and
+   * the drive says so: then false.
+   */
+  async #backInFile(device: TapeDevice, file: number): Promise<boolean> {
     try {
       await this.#move(device, 'BSR', 2);
+      return true;
     } catch (error) {
       if (!isCoded(error, 'drive-failed')) throw error;
       // It stands before the filemark of the file before, or at the beginning of the tape.
       if (file > 0) await this.#move(device, 'FSF', 1);
       else await this.#move(device, 'REW', 1);
+      return false;
     }
   }
 
@@ -462,11 +501,14 @@ export class TapeDrive {
   async #restOfFile(
     device: TapeDevice,
     file: number,
+    within: boolean,
   ): Promise<{ readonly blocks: readonly Buffer[]; readonly unreadable: unknown }> {
     const blocks: Buffer[] = [];
+    // Some drives go back over a filemark as if it were a block.
+    let before = within;
     const from = this.#locates ? await device.tell().catch(() => null) : null;
-    // More than the two it went back for is another file than the one it was in.
-    while (blocks.length <= 2) {
+    // It went back for two, some drives go one further; many more are another file than the one it was in.
+    while (blocks.length < mostLastBlocks) {
       let length: number;
       try {
         length = await this.#readAny(device);
@@ -480,7 +522,12 @@ export class TapeDrive {
         await this.#move(device, 'FSF', 1);
         return { blocks, unreadable: error };
       }
+      if (length === 0 && before) {
+        before = false;
+        continue;
+      }
       if (length === 0) return { blocks, unreadable: null };
+      before = false;
       blocks.push(Buffer.from(this.#readBuffer.subarray(0, length)));
     }
     throw this.#lost();

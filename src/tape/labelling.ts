@@ -31,7 +31,11 @@ export interface EraseRequest {
   readonly long: boolean;
 }
 
-/** The longest records that are of use; a drive or adapter may take less. */
+/**
+ * The longest records that are of use. Half of what drive and adapter take where that is less: a reader then
+ * always has room for twice a block, and drives are known (tgt's) that lose the end of blocks which fill more
+ * than half of the room.
+ */
 const usualRecordLimit = 1024 * 1024;
 /** What every drive takes; records shorter than this would make tables without end. */
 const smallestRecordLimit = 64 * 1024;
@@ -48,13 +52,14 @@ export async function labelCartridge(drive: TapeDrive, request: LabelRequest): P
   if (appliance !== undefined) await checkAppliance(appliance);
   await drive.ready('write');
   await refuseUnlessFree(drive, force);
-  const recordLimit = Math.min(usualRecordLimit, drive.longestBlock);
-  if (recordLimit < smallestRecordLimit) {
-    throw new RemetalError('drive-failed', `The drive takes blocks of ${formatBytes(recordLimit)} at most.`, {
+  const longest = drive.longestBlock;
+  if (longest < smallestRecordLimit) {
+    throw new RemetalError('drive-failed', `The drive takes blocks of ${formatBytes(longest)} at most.`, {
       hint: 'Attach it to an adapter that takes longer transfers.',
-      facts: { recordLimit, smallest: smallestRecordLimit },
+      facts: { longest, smallest: smallestRecordLimit },
     });
   }
+  const recordLimit = Math.min(usualRecordLimit, Math.max(smallestRecordLimit, Math.floor(longest / 2)));
   const label: CartridgeLabel = {
     format: 1,
     cartridge: randomUUID(),

@@ -226,7 +226,11 @@ for (const [sort, faults] of sorts) {
     await fc.assert(
       fc.asyncProperty(kinds, fc.boolean(), async (files, torn) => {
         const last = files.at(-1);
-        const tapes = [[encodeLabel(label)], ...files.map((kind) => palette[kind])];
+        const tapes = [
+          [encodeLabel(label)],
+          // One and the same part does not begin twice.
+          ...files.map((kind, i) => (kind === 'open' ? [partLabel(`torn${i}`), record] : palette[kind])),
+        ];
         // A file without a mark is none when it has no block.
         const cut = torn && last !== undefined && last !== 'empty';
         const found = cut ? await tornContents(scene, tapes) : await contentsOf(scene, tapes);
