@@ -1,6 +1,7 @@
 import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
 import { netwareMap } from './netware-map.ts';
+import { tapePath } from './tape-path.ts';
 import { tapeStops } from './tape-stops.ts';
 
 /** Every part of the bench by its name. */
@@ -9,6 +10,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   boot: applianceBoot,
   netware: netwareMap,
   stops: tapeStops,
+  tape: tapePath,
 };
 
 const asked = process.argv.slice(2);
