@@ -8,13 +8,9 @@ export { readContents, type CartridgeContents, type PartOnCartridge } from './co
 export { isTarEnd } from './part-label.ts';
 export type { Cartridges, LoadedCartridge, PartKnown, WantedPart } from './cartridges.ts';
 export type { CartridgeLabel } from './label.ts';
-export {
-  TapeDrive,
-  type DriveOptions,
-  type ReadResult,
-  type TapeMovements,
-  type TapePosition,
-} from './drive.ts';
+export { TapeDrive, type DriveOptions, type TapeMovements } from './drive.ts';
+export type { ReadResult } from './block-reader.ts';
+export type { TapePosition } from './count.ts';
 export type { Changer, ChangerSlot, ChangerStatus } from './changer.ts';
 export { changerOfDrive, type PlaceInChanger } from './changer-drives.ts';
 export { densityOf, type Density } from './densities.ts';

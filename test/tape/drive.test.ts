@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { TapeDrive, type ReadResult } from '../../src/tape/drive.ts';
+import type { ReadResult } from '../../src/tape/block-reader.ts';
+import { TapeDrive } from '../../src/tape/drive.ts';
 import {
   createLibrary,
   openLibrary,
