@@ -93,6 +93,12 @@ export class TapeCount {
     return status.file === position.file && (status.block < 0 || status.block === position.block);
   }
 
+  /** Whether the drive stands one block further than we count; false where it cannot say. */
+  async hasGoneOn(): Promise<boolean> {
+    if (this.#logical === null) return false;
+    return (await this.device.tell().catch(() => null)) === this.#logical + 1;
+  }
+
   /**
    * What a write that failed comes to. The next call may well succeed, on another cartridge, so the drive has to
    * say where it stands.

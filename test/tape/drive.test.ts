@@ -140,6 +140,31 @@ test('a write that fails says whether everything before it is on the tape', asyn
   t.is(await drive.write(block(3)), 'written');
 });
 
+test('a block that a drive took although it warned of the end counts as written', async (t) => {
+  const { library } = await scene(t);
+  const { open } = library.drives[0]!;
+  let warned = false;
+  const drive = new TapeDrive('virtual', async (access) => {
+    const device = await open(access);
+    const write = device.write.bind(device);
+    device.write = async (bytes) => {
+      await write(bytes);
+      if (warned) return;
+      warned = true;
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    };
+    return device;
+  });
+  await drive.ready('write');
+  t.is(await drive.write(block(0)), 'written');
+  t.is(await drive.write(block(1)), 'written');
+  await drive.filemark();
+  await drive.ready('read');
+  t.true(isBlock(await drive.read(), block(0)));
+  t.true(isBlock(await drive.read(), block(1)));
+  await drive.release();
+});
+
 test('a cartridge swapped under way is noticed before anything is written onto it', async (t) => {
   const { drive, library } = await scene(t, {
     events: [{ before: 'write', number: 3, happens: 'swap', barcode: 'B' }],
