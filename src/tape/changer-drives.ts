@@ -58,3 +58,19 @@ export async function changerOfDrive(
   if (places.length > 0) return places.length === 1 ? places[0]! : null;
   return drives.length === 1 && changers.length === 1 && nameless === 1 ? lone : null;
 }
+
+/**
+ * Whether a changer may be the one that fills a drive, as far as names tell: not where each of its drives is
+ * another one of this machine.
+ */
+export async function mayFill(
+  changer: FoundChanger,
+  drive: FoundTapeDrive,
+  drives: readonly FoundTapeDrive[],
+  asked: AskChanger = ask,
+): Promise<boolean> {
+  const elements = await asked(changer);
+  if (elements === null || elements.length === 0) return true;
+  const others = drives.filter(({ path }) => path !== drive.path);
+  return elements.some((element) => !others.some((other) => isOf(element, other)));
+}

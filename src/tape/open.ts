@@ -1,9 +1,15 @@
 import { join } from 'node:path';
 import { RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
-import { listChangers, listTapeDrives, openSt, type FoundTapeDrive } from '../system/index.ts';
+import {
+  listChangers,
+  listTapeDrives,
+  openSt,
+  type FoundChanger,
+  type FoundTapeDrive,
+} from '../system/index.ts';
 import type { Cartridges } from './cartridges.ts';
-import { changerOfDrive } from './changer-drives.ts';
+import { changerOfDrive, mayFill } from './changer-drives.ts';
 import { TapeDrive, type DriveOptions } from './drive.ts';
 import { openCartridges } from './drive-cartridges.ts';
 import type { Changer } from './changer.ts';
@@ -88,7 +94,9 @@ async function openHost(named: string, use: TapeUse, options: DriveOptions): Pro
     return { drive, changer: { changer, driveNumber: place.drive }, inventory };
   }
   // A changer that does not say what its drives are called is tried out: the cartridge shows which is which.
-  const [only, second] = changers;
+  const possible: FoundChanger[] = [];
+  for (const one of changers) if (await mayFill(one, found, drives)) possible.push(one);
+  const [only, second] = possible;
   const changer =
     only === undefined || second !== undefined
       ? null

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { FoundChanger, FoundTapeDrive } from '../../src/system/index.ts';
+import { mayFill } from '../../src/tape/changer-drives.ts';
 import { changerOfDrive } from '../../src/tape/index.ts';
 
 function drive(path: string, serial: string | null): FoundTapeDrive {
@@ -55,4 +56,14 @@ test('a lone drive belongs to a lone changer that names none', async (t) => {
     t.is(await changerOfDrive(one, [one], [library, other], ask), null);
   }
   t.is(await changerOfDrive(one, [one], [library], identifiers(null, null)), null);
+});
+
+test('a changer whose drives are all others of this machine does not fill the one beside it', async (t) => {
+  const drives = [one, two, alone];
+  t.false(await mayFill(library, alone, drives, identifiers('D1', 'D2')));
+  // One that is not seen under its name may be it.
+  t.true(await mayFill(library, alone, drives, identifiers('D1', 'XYZ')));
+  t.true(await mayFill(library, alone, drives, identifiers('D1', null)));
+  t.true(await mayFill(library, one, drives, identifiers('D1')));
+  t.true(await mayFill(library, alone, drives, silent));
 });
