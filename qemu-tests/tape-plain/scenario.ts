@@ -48,7 +48,13 @@ async function rebuild(rig: Rig, taken: string, folder: string): Promise<void> {
     await dump(taken, `/${name}`, join(folder, name!));
   }
   await execa('python3', [reader, 'verify', join(folder, 'set.tar')]);
-  await execa('python3', [reader, 'rebuild', join(folder, 'set.tar'), 'disk1.part2', join(folder, 'data.raw')]);
+  await execa('python3', [
+    reader,
+    'rebuild',
+    join(folder, 'set.tar'),
+    'disk1.part2',
+    join(folder, 'data.raw'),
+  ]);
   await execa('e2fsck', ['-fn', join(folder, 'data.raw')]);
   rig.tell('the independent reader has rebuilt the volume');
 }
