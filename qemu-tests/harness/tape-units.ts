@@ -1,5 +1,8 @@
-/** The controllers a tape unit can be attached to; each is another driver in the guest. */
-export type TapeController = 'virtio-scsi' | 'mptsas' | 'lsi' | 'megasas' | 'uas';
+/**
+ * The controllers a tape unit can be attached to; each is another driver in the guest. QEMU's megasas is not one:
+ * it makes logical drives of what is attached, and lets no command of tapes through.
+ */
+export type TapeController = 'virtio-scsi' | 'mptsas' | 'lsi' | 'uas';
 
 /** A tape drive or a changer of an iSCSI target, as the guest's own SCSI device. */
 export interface TapeUnit {
@@ -13,7 +16,6 @@ const adapters: Record<TapeController, readonly string[]> = {
   'virtio-scsi': ['virtio-scsi-pci,id=hba-tape-virtio-scsi'],
   mptsas: ['mptsas1068,id=hba-tape-mptsas'],
   lsi: ['lsi53c895a,id=hba-tape-lsi'],
-  megasas: ['megasas,id=hba-tape-megasas'],
   uas: ['qemu-xhci,id=usb-tape', 'usb-uas,bus=usb-tape.0,id=hba-tape-uas'],
 };
 

@@ -20,3 +20,4 @@ export {
 } from './machines.ts';
 export { appliance, hostSet, remetal, remetalOk } from './product.ts';
 export { must, type Rig, type Scenario } from './rig.ts';
+export { backUpOntoTape, cartridgeMebibytes, restoreFromTape } from './tape.ts';
