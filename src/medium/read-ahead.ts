@@ -94,7 +94,7 @@ export class ReadAhead {
     const block = this.#ahead;
     let result: ReadBlock['result'];
     try {
-      result = await this.#drive.read();
+      result = await this.#readAtMostTwice();
     } catch (error) {
       if (!isCoded(error)) throw error;
       result = error;
@@ -105,6 +105,16 @@ export class ReadAhead {
     if (Buffer.isBuffer(result)) this.#held += result.length;
     this.#ready.push({ block, result });
     this.#ahead++;
+  }
+
+  /* A drive that was reset tells of that in place of the block, which is there when it is asked for again. */
+  async #readAtMostTwice(): Promise<ReadResult> {
+    try {
+      return await this.#drive.read();
+    } catch (error) {
+      if (!isCoded(error, 'block-unreadable')) throw error;
+      return await this.#drive.read();
+    }
   }
 
   /** Waits until the drive does nothing any more; what was read ahead is dropped. */

@@ -60,6 +60,18 @@ test('a block that cannot be read costs its own group, and nothing else', async 
   });
 });
 
+test('a block that is read at the second try costs nothing', async (t) => {
+  const made = await scene(t, {});
+  await using(made, (medium) => writeSet(medium, [volume]));
+  const once = { before: 'read', number: 2 * firstGroup, happens: 'medium-error' } as const;
+  await (await openLibrary(made.folder)).describe('T1L8', { faults: { events: [once] } });
+  await using(made, async (medium) => {
+    const got = await readVolume(medium, volume.map.volume, { onDamage: 'report' });
+    t.deepEqual(got.damaged, []);
+    t.true(got.bytes.equals(keptBytes(volume)));
+  });
+});
+
 for (const happens of ['swap', 'bus-reset', 'remove'] as const) {
   const event = happens === 'swap' ? { happens, barcode: 'SPARE' } : { happens };
   test(`${happens} while writing is noticed, and what was on the other cartridge stays`, async (t) => {
