@@ -20,4 +20,5 @@ export {
 } from './machines.ts';
 export { appliance, hostSet, remetal, remetalOk } from './product.ts';
 export { must, type Rig, type Scenario } from './rig.ts';
+export { agentInShell, inShell, mustFinish, startAgentInShell, type AgentRun } from './shell.ts';
 export { backUpOntoTape, cartridgeMebibytes, restoreFromTape } from './tape.ts';
