@@ -107,13 +107,17 @@ export class TapeCount {
     const failure = driveError(this.name, thrown);
     if (failure.code !== 'drive-failed') return failure;
     const { device } = this;
-    const told = this.#logical === null ? null : await device.tell().catch(() => null);
-    const confirmed = told !== null && told === this.#logical;
+    const counted = this.#logical;
+    const told = counted === null ? null : await device.tell().catch(() => null);
+    const confirmed = told !== null && told === counted;
     const facts = { ...failure.facts, position: this.#position, confirmed };
     if (!confirmed) await this.#giveUp();
-    const { hint, cause } = failure;
-    return new RemetalError(failure.code, failure.message, {
-      ...(hint === undefined ? {} : { hint }),
+    const { code, message, hint, cause } = failure;
+    if (confirmed || counted === null) {
+      return new RemetalError(code, message, { ...(hint === undefined ? {} : { hint }), facts, cause });
+    }
+    return new RemetalError(code, `${message} The tape no longer stands where it was left.`, {
+      hint: 'Its cartridge was changed, the drive was reset, or it lost blocks it had taken; nothing was written since. `remetal tape status` says what the drive itself reports.',
       facts,
       cause,
     });

@@ -158,7 +158,13 @@ export class TapeDrive {
 
   /** Lets go of the drive; what was written and not ended with a filemark gets one from the driver. */
   async release(): Promise<void> {
-    await this.#forget()?.close();
+    const isLost = this.position === null;
+    try {
+      await this.#forget()?.close();
+    } catch (error) {
+      // That the file of a tape which was lost cannot be ended any more is no news.
+      if (!isLost) throw driveError(this.name, error);
+    }
   }
 
   /** The device, for whoever closes it. */
