@@ -128,6 +128,7 @@ export async function swapWhileWriting(stage: Stage): Promise<void> {
   const run = await backUp(stage, 'lone', 'swapped');
   control.setFaults({});
   mustFinish(run, 1, 'The backup onto a cartridge that was taken out');
+  mustBeClear(run, 'drive-failed', /no longer stands where it was left/);
   must(bitsOf(stage.lone, 'OTHER') === before, 'The other cartridge was written on.');
   must((await control.remove()) === 'OTHER', 'The other cartridge was never in the drive.');
 }
