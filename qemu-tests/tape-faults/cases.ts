@@ -1,10 +1,23 @@
 import { agentInShell, must, mustFinish, type AgentRun } from '../steps/index.ts';
-import { bitsOf, blockWith, fillSlots, putIn, type Stage, type TargetSerial } from './scene.ts';
+import {
+  bitsOf,
+  blockWith,
+  bytesBefore,
+  fillSlots,
+  putIn,
+  recordsOf,
+  type Stage,
+  type TargetSerial,
+} from './scene.ts';
 import { mustBeBack, mustHoldNothingWrong, otherFiles } from './small-disk.ts';
 
 /* Behind the labels and the descriptions, in the middle of the data. */
 const writeAmongData = 20;
 const readAmongData = 24;
+/** The block that ends a part, before the one that is not written for a reset. */
+const lastOfPart = 17;
+/** Bytes: less than any record. */
+const roomBehind = 700;
 
 type DriveOf = 'lone' | 'changer';
 
@@ -45,15 +58,6 @@ async function mustComeBack(stage: Stage, drive: DriveOf, onto: TargetSerial): P
   return run;
 }
 
-/** The end of the tape with no room for what closes a part: the set spans cartridges. */
-export async function earlyWarning(stage: Stage): Promise<void> {
-  await fillSlots(stage, ['EARLY1', 'EARLY2', 'EARLY3']);
-  const made = await backUp(stage, 'changer', 'early');
-  mustFinish(made, 0, 'The backup onto short cartridges');
-  const back = await mustComeBack(stage, 'changer', 'EARLY');
-  must(Number(back.of('tape')[0]?.['loads']) >= 3, 'The set came from fewer than three cartridges.');
-}
-
 /** A reset while the set is written costs the rest of the cartridge, and nothing of the set. */
 export async function resetWhileWriting(stage: Stage): Promise<void> {
   await fillSlots(stage, ['RESET1', 'RESET2']);
@@ -66,6 +70,27 @@ export async function resetWhileWriting(stage: Stage): Promise<void> {
   const told = made.of('notice').find(({ code }) => code === 'write-error');
   must(told !== undefined, 'The reset was not told of.');
   const back = await mustComeBack(stage, 'changer', 'RESET');
+  must(Number(back.of('tape')[0]?.['loads']) >= 2, 'The set came from one cartridge.');
+}
+
+/**
+ * The end of the tape, warned of with so little room behind it that nothing closes the part. The cartridge is cut to
+ * the set as it lies on the one of the case before, whose names are as long.
+ */
+export async function earlyWarning(stage: Stage): Promise<void> {
+  const { changer } = stage;
+  await fillSlots(stage, ['EARLY1', 'EARLY2']);
+  const warned = (await bytesBefore(changer, 'RESET1', lastOfPart)) + 1;
+  const size = (await bytesBefore(changer, 'RESET1', lastOfPart + 1)) + roomBehind;
+  await stage.changerTarget.control.describe('EARLY1', { size, earlyWarning: warned });
+  const made = await backUp(stage, 'changer', 'early');
+  mustFinish(made, 0, 'The backup onto a short cartridge');
+  const records = await recordsOf(changer, 'EARLY1');
+  must(
+    records === lastOfPart + 2,
+    `Behind the warning there are ${records} blocks: not the last and a filemark.`,
+  );
+  const back = await mustComeBack(stage, 'changer', 'EARLY');
   must(Number(back.of('tape')[0]?.['loads']) >= 2, 'The set came from one cartridge.');
 }
 

@@ -11,8 +11,8 @@ import {
 import { makeScene, type Scene, type Stage } from './scene.ts';
 
 const cases = {
-  'an end of the tape without room': earlyWarning,
   'a reset while writing': resetWhileWriting,
+  'an end of the tape without room': earlyWarning,
   'a block that cannot be read': unreadableBlock,
   'a reset while reading': resetWhileReading,
   'another cartridge while reading': swapWhileReading,

@@ -9,9 +9,6 @@ import { smallDisk, type SmallDisk } from './small-disk.ts';
 
 const MiB = 2 ** 20;
 const roomy = { size: 64 * MiB };
-/** The set of the small disk needs about ten of these. */
-const tight = { size: 5 * MiB, earlyWarning: 5 * MiB - 700 };
-
 /** The serials of the disks the cases restore onto. */
 export type TargetSerial = 'EARLY' | 'RESET' | 'UNREADABLE' | 'RESET-READ' | 'SWAP-READ';
 
@@ -53,7 +50,7 @@ async function makeLone(rig: Rig, disk: SmallDisk): Promise<string> {
 /** A library with a changer, all its cartridges blank and beside it. */
 async function makeChanger(rig: Rig): Promise<string> {
   const folder = join(rig.scratch, 'changer');
-  const cartridges = { EARLY1: tight, EARLY2: tight, EARLY3: tight, RESET1: roomy, RESET2: roomy };
+  const cartridges = { RESET1: roomy, RESET2: roomy, EARLY1: roomy, EARLY2: roomy };
   await createLibrary(folder, { drives: 1, slots: 4, cartridges });
   const library = await openLibrary(folder);
   for (let slot = 1; slot <= 4; slot++) await library.remove({ slot });
@@ -104,17 +101,37 @@ export function bitsOf(library: string, cartridge: string): string {
     .digest('hex');
 }
 
-/** The number of the block that holds some bytes, filemarks counted. */
-export async function blockWith(library: string, cartridge: string, piece: Buffer): Promise<number> {
+async function reading<T>(
+  library: string,
+  cartridge: string,
+  look: (tape: CartridgeFile) => T | Promise<T>,
+): Promise<T> {
   const tape = await CartridgeFile.open(join(library, `${cartridge}.cartridge`), true);
   try {
+    return await look(tape);
+  } finally {
+    await tape.close();
+  }
+}
+
+/** The bytes that the blocks before one of a cartridge take. */
+export function bytesBefore(library: string, cartridge: string, block: number): Promise<number> {
+  return reading(library, cartridge, (tape) => tape.bytesBefore(block));
+}
+
+/** Blocks and filemarks on a cartridge. */
+export function recordsOf(library: string, cartridge: string): Promise<number> {
+  return reading(library, cartridge, (tape) => tape.records);
+}
+
+/** The number of the block that holds some bytes, filemarks counted. */
+export function blockWith(library: string, cartridge: string, piece: Buffer): Promise<number> {
+  return reading(library, cartridge, async (tape) => {
     for (let number = 0; number < tape.records; number++) {
       const block = Buffer.alloc(tape.lengthOf(number));
       if (block.length > 0) await tape.read(number, block);
       if (block.includes(piece)) return number;
     }
-  } finally {
-    await tape.close();
-  }
-  throw new Error(`Cartridge ${cartridge} does not hold the bytes that are looked for.`);
+    throw new Error(`Cartridge ${cartridge} does not hold the bytes that are looked for.`);
+  });
 }
