@@ -4,21 +4,21 @@ import { execa } from 'execa';
 import { createLibrary } from '../../src/tape/virtual/index.ts';
 import { serverImage } from '../../test/helpers/server-image.ts';
 import { makeMedium, type Drive, type Machine } from '../harness/index.ts';
-import { appliance, must, remetalOk, withAppliance, type Rig, type Scenario } from '../steps/index.ts';
+import {
+  appliance,
+  inShell,
+  must,
+  remetalOk,
+  withAppliance,
+  type Rig,
+  type Scenario,
+} from '../steps/index.ts';
 import { startTapeTarget } from '../tape-target/target.ts';
 
 const MiB = 2 ** 20;
 const reader = join(import.meta.dirname, '../../tools/remetal-reader.py');
 /** Longer than any block of the cartridges, as their own label says; a tape driver takes no more than 16 MiB. */
 const blockSize = '1M';
-
-/* What the shell is told comes back on its console: the answer is one only a shell can give. */
-async function inShell(machine: Machine, command: string, seconds = 60): Promise<string> {
-  await machine.console.type(`${command}; echo "ended:$?:"\r`, 10);
-  const [said, status] = await machine.console.expect(/ended:(\d+):/, seconds);
-  must(status === '0', `${command} ended with ${status}: ${said}`);
-  return said;
-}
 
 /** Takes every part off its cartridge with what any Linux has: mt, mtx, dd, tar. */
 async function takeOff(machine: Machine, parts: number): Promise<void> {
