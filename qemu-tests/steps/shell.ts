@@ -25,7 +25,7 @@ export async function inShell(machine: Machine, command: string, seconds = 60): 
 export interface AgentRun {
   /** Of its line `finished`. */
   readonly status: number;
-  readonly lines: readonly AgentLine[];
+  /** Its lines as they were on the console. */
   readonly text: string;
   /** The values of the lines with a word. */
   of(word: string): readonly AgentLine['values'][];
@@ -62,7 +62,7 @@ export async function agentInShell(
     lines.filter((line) => line.word === word).map(({ values }) => values);
   const finished = of('finished').at(-1);
   must(finished !== undefined, `The agent has not finished: ${text.slice(-10).join(' | ')}`);
-  return { status: Number(finished['status']), lines, text: text.join('\n'), of };
+  return { status: Number(finished['status']), text: text.join('\n'), of };
 }
 
 /** Throws unless a run of the agent finished with a status. */
