@@ -142,7 +142,15 @@ export class TapeSource implements RecordSource {
     let part = this.#partOf(ordinal);
     for (;;) {
       if (part !== this.#part) await this.#enter(part);
-      await this.#goTo(ordinal - this.#firsts.get(part)! + 1);
+      const block = ordinal - this.#firsts.get(part)! + 1;
+      const next = part + 1;
+      if (next < this.#parts && !this.#firsts.has(next) && this.#isFar(block)) {
+        // Where this part ends only the label of the next one tells.
+        await this.#enter(next);
+        part = this.#partOf(ordinal);
+        continue;
+      }
+      await this.#goTo(block);
       const member = await this.next();
       if (member !== null && kindOf(member) !== 'more') return member;
       if (part + 1 >= this.#parts) return null;
@@ -157,11 +165,15 @@ export class TapeSource implements RecordSource {
     return found;
   }
 
+  /** Whether a block lies further ahead than reading on will bring. */
+  #isFar(block: number): boolean {
+    return block - this.#ahead!.next > nearby;
+  }
+
   async #goTo(block: number): Promise<void> {
     const ahead = this.#ahead!;
     if (ahead.next === block || ahead.skipTo(block)) return;
-    const distance = block - ahead.next;
-    if (distance > 0 && distance <= nearby) {
+    if (block > ahead.next && !this.#isFar(block)) {
       while (ahead.next < block) await ahead.take();
       return;
     }

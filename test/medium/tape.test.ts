@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
-import { openSet, verifySet } from '../../src/archive/index.ts';
+import { GroupIndex, openSet, verifySet } from '../../src/archive/index.ts';
 import type { Medium } from '../../src/medium/index.ts';
-import { keptBytes, quiet, readVolume, testVolume, writeSet } from '../archive/sets.ts';
+import { groupBytes, keptBytes, quiet, readVolume, testVolume, writeSet } from '../archive/sets.ts';
 import { contract } from '../contract/medium.ts';
 import { temporary, temporaryFolder } from '../helpers/temporary.ts';
 import { KiB, MiB, shelf } from './tape-shelf.ts';
@@ -71,4 +71,24 @@ test('a mount of one volume goes to another place once', async (t) => {
   t.is(medium.movements!().repositionings, 1);
   await reader.close();
   await medium.close();
+});
+
+test('a group of a later part is found on its cartridge, though only the first was looked at', async (t) => {
+  const cartridges = { T1L8: small, T2L8: small, T3L8: small, T4L8: small };
+  const made = await shelf(temporary(t), { cartridges });
+  const writing = made.medium();
+  await writeSet(writing, volumes);
+  await writing.close();
+  for (const volume of volumes) {
+    const medium = made.medium();
+    const reader = await openSet(medium, 'set');
+    const index = new GroupIndex(volume.map);
+    const from = index.groupCount - 1;
+    for await (const group of reader.groups(volume.map.volume, { from, onDamage: 'stop' })) {
+      const wanted = groupBytes(volume, index, group.index);
+      t.true(group.plain === null ? wanted.every((byte) => byte === 0) : group.plain.equals(wanted));
+    }
+    await reader.close();
+    await medium.close();
+  }
 });
