@@ -1,6 +1,26 @@
 import { z } from 'zod';
 import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
-import type { PartOnCartridge } from './contents.ts';
+
+/** One part of a backup set on a cartridge: a file of the tape, whose blocks are the records of the part. */
+export interface PartOnCartridge {
+  /** Number of the file on the tape, from 0. */
+  readonly file: number;
+  /** Name of the set on the medium: the folder of its tar names. */
+  readonly set: string;
+  readonly setId: string;
+  /** From 1. */
+  readonly part: number;
+  /** Ordinal of the first numbered record in the part. */
+  readonly firstOrdinal: number;
+  /** What the machine is called, and when the set was made, from the head in the part's label. */
+  readonly machine: string;
+  readonly createdAt: string;
+  /**
+   * How it ends: the set with it, the part only (another follows), or with neither: it was interrupted, or its
+   * end cannot be read.
+   */
+  readonly ends: 'set' | 'part' | 'open';
+}
 
 /** What the label of a part says, as far as a cartridge is concerned: docs/format.md, "JSON records". */
 const partLabelSchema = z.object({
