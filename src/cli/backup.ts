@@ -57,7 +57,7 @@ interface BackupOptions extends TapeOptions {
 }
 
 async function backUp(context: Context, options: BackupOptions): Promise<number> {
-  const folder = options.to.startsWith('tape:') ? null : options.to;
+  const folder = options.to.startsWith('tape:') ? null : options.to.replace(/^tape\+file:/, '');
   for (const path of options.disk) await checkSource(path, folder);
   const sizes = options.sectorSize === undefined ? {} : { sectorSize: options.sectorSize };
   const disks: SourceDisk[] = [];
