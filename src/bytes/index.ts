@@ -5,6 +5,7 @@
 export { alignOutward, intersect, invert, normalize, subtract, total, type Extent } from './extents.ts';
 export { checkedInteger, readUint, writeUint, type Width } from './fields.ts';
 export { pageAligned } from './page-aligned.ts';
+export { decodePaxMember, type PaxMember } from './pax-member.ts';
 export { maxVarintLength, VarintReader, VarintWriter } from './varint.ts';
 export { formatBytes, formatDuration, formatRate, parseSize } from './sizes.ts';
 export { canonicalJson } from './canonical-json.ts';

@@ -3,3 +3,4 @@
  */
 export { codes, exitStatuses, exitStatusOf, type ErrorCode, type ExitName } from './codes.ts';
 export { RemetalError, isCoded, type ErrorDetails } from './error.ts';
+export { systemCode } from './system-code.ts';

@@ -1,10 +1,5 @@
 import { formatBytes } from '../bytes/index.ts';
-import { isCoded, RemetalError } from '../errors/index.ts';
-
-/** The name the system gives an error (`ENOSPC`), or null where it has none. */
-export function systemCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
+import { isCoded, RemetalError, systemCode } from '../errors/index.ts';
 
 /** A coded error for what the system said about a file of a medium. */
 export function mediumError(path: string, error: unknown, writtenBytes: number | null = null): RemetalError {

@@ -1,8 +1,9 @@
-import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
+import { tarEndLength } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import { isTarEnd, type Cartridges, type LoadedCartridge } from '../tape/index.ts';
-import { closingRecordSuffix, type RecordPlace, type RecordSink } from './medium.ts';
+import { closesSet } from './closed.ts';
+import type { RecordPlace, RecordSink } from './medium.ts';
 
 export interface TapeSinkOptions {
   readonly cartridges: Cartridges;
@@ -15,13 +16,6 @@ export interface TapeSinkOptions {
 
 /** So much of a record tells it from every other: its tar headers and the beginning of its own. */
 const headLength = 2048;
-
-/** True for the head of the record that closes a whole set. */
-function closesSet(head: Buffer): boolean {
-  const extended = decodeUstar(head, 0);
-  const file = extended === null ? null : decodeUstar(head, tarBlock + padded(extended.size));
-  return file?.name.endsWith(closingRecordSuffix) === true;
-}
 
 /** Writes the records of a set onto cartridges, each part one file of its tape. */
 export class TapeSink implements RecordSink {

@@ -1,4 +1,4 @@
-import { decodeUstar, padded, tarBlock } from '../bytes/index.ts';
+import { decodePaxMember } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { isTarEnd, type Cartridges, type PartKnown } from '../tape/index.ts';
 import type { RecordPlace, RecordSource } from './medium.ts';
@@ -24,11 +24,9 @@ const largestSet = 2 ** 46;
 /** What a block of a part is, by the name of its tar member. */
 function kindOf(block: Buffer): 'record' | 'more' | 'end-of-tar' | 'none' {
   if (isTarEnd(block)) return 'end-of-tar';
-  const extended = decodeUstar(block, 0);
-  if (extended?.type !== 'x') return 'none';
-  const file = decodeUstar(block, tarBlock + padded(extended.size));
-  if (file === null) return 'none';
-  return file.name.endsWith(moreSuffix) ? 'more' : 'record';
+  const member = decodePaxMember(block);
+  if (member === null) return 'none';
+  return member.name.endsWith(moreSuffix) ? 'more' : 'record';
 }
 
 /** The records of a set on tape: every block is one, and its number in the file tells its ordinal. */

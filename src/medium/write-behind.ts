@@ -1,7 +1,8 @@
+import { systemCode } from '../errors/index.ts';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { pageAligned } from '../bytes/index.ts';
-import { mediumError, systemCode } from './file-errors.ts';
+import { mediumError } from './file-errors.ts';
 
 /** One write. Large, so that a rotating disk or a network mount streams. */
 const batchLength = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { pageAligned } from '../bytes/index.ts';
-import { isCoded, RemetalError } from '../errors/index.ts';
+import { isCoded, RemetalError, systemCode } from '../errors/index.ts';
 import type { TapeCount, TapePosition } from './count.ts';
-import { driveError, systemCode } from './drive-errors.ts';
+import { driveError } from './drive-errors.ts';
 
 /** How a read ended. `end` is the end of the data: nothing was ever written behind. */
 export type ReadResult = Buffer | 'filemark' | 'end';

@@ -1,9 +1,4 @@
-import { isCoded, RemetalError } from '../errors/index.ts';
-
-/** The name of the errno of a system call that failed, or null. */
-export function systemCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
+import { isCoded, RemetalError, systemCode } from '../errors/index.ts';
 
 /** A coded error for what the system said about a drive. */
 export function driveError(drive: string, error: unknown): RemetalError {

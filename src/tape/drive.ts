@@ -1,9 +1,9 @@
-import { RemetalError } from '../errors/index.ts';
+import { RemetalError, systemCode } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import type { OpenTape, TapeDevice } from '../system/index.ts';
 import { BlockReader, longestBlock, type ReadResult } from './block-reader.ts';
 import { TapeCount, type TapePosition } from './count.ts';
-import { driveError, systemCode } from './drive-errors.ts';
+import { driveError } from './drive-errors.ts';
 import { lookAt, type DriveLook } from './drive-look.ts';
 import { waitUntilReady, type Waiting } from './readiness.ts';
 import {
@@ -93,13 +93,7 @@ export class TapeDrive {
 
   /** True when a cartridge is in the drive, without touching the tape. */
   async isLoaded(): Promise<boolean> {
-    if (this.#count !== null) return (await this.#count.device.status()).online;
-    const device = await this.#opened('look');
-    try {
-      return (await device.status()).online;
-    } finally {
-      await device.close();
-    }
+    return (await this.#asking((device) => device.status())).online;
   }
 
   /**

@@ -1,9 +1,9 @@
+import { systemCode } from '../errors/index.ts';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Notice } from '../progress/index.ts';
-import { systemCode } from './drive-errors.ts';
 import {
   emptyInventory,
   inventorySchema,

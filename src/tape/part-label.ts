@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeUstar, padded, tarBlock, tarEndLength } from '../bytes/index.ts';
+import { decodePaxMember, tarEndLength } from '../bytes/index.ts';
 
 /** One part of a backup set on a cartridge: a file of the tape, whose blocks are the records of the part. */
 export interface PartOnCartridge {
@@ -30,22 +30,6 @@ const partLabelSchema = z.object({
   head: z.object({ name: z.string(), createdAt: z.string() }),
 });
 
-/** A block that is a whole tar member with an extended header: docs/format.md, "Members". */
-interface Member {
-  readonly name: string;
-  readonly content: Buffer;
-}
-
-function memberIn(block: Buffer): Member | null {
-  const extended = decodeUstar(block, 0);
-  if (extended?.type !== 'x') return null;
-  const second = tarBlock + padded(extended.size);
-  const file = decodeUstar(block, second);
-  if (file?.type !== '0') return null;
-  const from = second + tarBlock;
-  return { name: file.name, content: block.subarray(from, from + file.size) };
-}
-
 /** What the records that close a part say, as far as a cartridge is concerned. */
 const closingSchema = z.object({ setId: z.uuid() });
 
@@ -66,7 +50,7 @@ export type PartLabel = Omit<PartOnCartridge, 'file' | 'ends'>;
 
 /** What the first block of a part says of it; null for a block that begins no part. */
 export function decodePartLabel(block: Buffer): PartLabel | null {
-  const member = memberIn(block);
+  const member = decodePaxMember(block);
   const name = member === null ? null : /^([^/]+)\/part\d{4}\.label\.json$/.exec(member.name);
   if (member === null || name === null) return null;
   const label = documentIn(partLabelSchema, member.content);
@@ -77,7 +61,7 @@ export function decodePartLabel(block: Buffer): PartLabel | null {
 
 /** How a part ends whose last record is this block. What closes another set does not close it. */
 export function endingOf({ setId }: PartLabel, block: Buffer | null): PartOnCartridge['ends'] {
-  const member = block === null ? null : memberIn(block);
+  const member = block === null ? null : decodePaxMember(block);
   if (member === null || documentIn(closingSchema, member.content)?.setId !== setId) return 'open';
   if (member.name.endsWith('.end.json')) return 'set';
   return member.name.endsWith('.more.json') ? 'part' : 'open';

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { readContents } from '../../src/tape/contents.ts';
 import { eraseCartridge, labelCartridge, type LabelRequest } from '../../src/tape/labelling.ts';
 import type { OpenTape } from '../../src/system/index.ts';
-import { systemCode } from '../../src/tape/drive-errors.ts';
+import { systemCode } from '../../src/errors/index.ts';
 import { TapeDrive } from '../../src/tape/drive.ts';
 import { closing, label as partLabel } from '../contract/medium.ts';
 import { temporary } from '../helpers/temporary.ts';

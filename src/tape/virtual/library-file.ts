@@ -1,8 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { RemetalError } from '../../errors/index.ts';
-import { systemCode } from '../drive-errors.ts';
+import { RemetalError, systemCode } from '../../errors/index.ts';
 import { metConditions } from './bay.ts';
 import { faultsSchema } from './faults.ts';
 

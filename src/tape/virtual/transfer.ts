@@ -1,5 +1,4 @@
-import { isCoded } from '../../errors/index.ts';
-import { systemCode } from '../drive-errors.ts';
+import { isCoded, systemCode } from '../../errors/index.ts';
 import type { Cartridge } from './bay.ts';
 import { longestBlock } from './scsi-pages.ts';
 import { check, good, senseCode, senseFlag, senseKey, type Answer } from './sense.ts';
