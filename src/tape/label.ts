@@ -9,7 +9,7 @@ import {
   tarBlock,
   tarEndLength,
 } from '../bytes/index.ts';
-import { RemetalError } from '../errors/index.ts';
+import { isCoded, RemetalError } from '../errors/index.ts';
 
 /** What stands first on every cartridge of ours: docs/format.md, "Cartridges". */
 export const cartridgeLabelSchema = z.object({
@@ -116,7 +116,7 @@ export function decodeLabel(block: Buffer): CartridgeLabel | null {
   const found = z.looseObject({ format: z.int().positive(), check: z.string() }).safeParse(value);
   if (!found.success) throw damaged(found.error);
   const { check, ...rest } = found.data;
-  if (checkOf(rest) !== check) throw damaged();
+  if (!isChecked(rest, check)) throw damaged();
   if (rest.format > latestFormat) {
     throw new RemetalError('set-too-new', `The cartridge has a label of format ${rest.format}.`, {
       hint: 'Use a newer Remetal.',
@@ -127,6 +127,16 @@ export function decodeLabel(block: Buffer): CartridgeLabel | null {
   // Every byte counts, those between the values too.
   if (!label.success || !textOf(label.data).equals(bytes)) throw damaged(label.error);
   return label.data;
+}
+
+/** False as well for values that no label could have been written with, as a number without end. */
+function isChecked(rest: Parameters<typeof checkOf>[0], check: string): boolean {
+  try {
+    return checkOf(rest) === check;
+  } catch (error) {
+    if (isCoded(error, 'field-range')) return false;
+    throw error;
+  }
 }
 
 function damaged(cause?: unknown): RemetalError {

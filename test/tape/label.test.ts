@@ -63,6 +63,14 @@ test('every byte of a label that is another is noticed', (t) => {
   t.true(end < block.length);
 });
 
+test('a digit that became an exponent is damage like any other', (t) => {
+  const block = encodeLabel(label);
+  block[block.indexOf('1048576') + 2] = 'E'.charCodeAt(0);
+  t.throws(() => decodeLabel(block), { code: 'cartridge-unlabelled' });
+  block[block.indexOf('10E8576') + 1] = '9'.charCodeAt(0);
+  t.throws(() => decodeLabel(block), { code: 'cartridge-unlabelled' });
+});
+
 test('blanks that JSON does not mind count too', (t) => {
   const block = encodeLabel(label);
   const blank = block.indexOf('  "name"');
