@@ -22,6 +22,7 @@ export {
   type SetWriter,
 } from './writer.ts';
 export { openSet, type Group, type GroupsOptions, type OpenOptions, type SetReader } from './reader.ts';
+export { indexOfMap, type GroupPlace, type VolumeIndex } from './volume-index.ts';
 export { verifySet, type VerifyOptions, type VerifyReport } from './verify.ts';
 export type { Codec, Packed } from './codec.ts';
 export { recordSizes, type RecordSizes } from './sizes.ts';

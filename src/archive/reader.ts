@@ -9,6 +9,7 @@ import { readGroups } from './groups.ts';
 import { GroupIndex } from './map.ts';
 import { openRecords, type OpenedSet } from './open.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
+import { indexOfMap, type VolumeIndex } from './volume-index.ts';
 
 export interface OpenOptions {
   /** Open a set without an end by scanning what is there. */
@@ -49,6 +50,8 @@ export interface SetReader {
   readonly layout: Layout;
   /** By volume id, in the order of the set. */
   readonly maps: ReadonlyMap<string, VolumeMap>;
+  /** Which group holds which bytes of a volume, and where it lies. Throws `volume-not-found`. */
+  index(volume: string): VolumeIndex;
   /** Null when they could not be read, as in a set without an end that was opened by scanning, and on a tape, where they lie at its end. */
   readonly totals: SetTotals | null;
   /** Digest of the end record, hex: what a chain names the set by. Null in a set without an end and on a tape. */
@@ -104,6 +107,10 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
       head,
       layout,
       maps: new Map(volumes.map(({ map }) => [map.volume, map])),
+      index: (id) => {
+        const { map, firstOrdinal } = placeOf(id);
+        return indexOfMap(map, firstOrdinal);
+      },
       totals,
       digest,
       problems: records.problems.items,

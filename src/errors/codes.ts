@@ -127,6 +127,19 @@ export const codes = {
   'set-truncated': { exit: 'integrity', meaning: 'The set ends before its last record.' },
   'set-too-new': { exit: 'failed', meaning: 'The set has a format version this program does not know.' },
   'set-encrypted': { exit: 'wrongKey', meaning: 'The set is encrypted and no matching key was given.' },
+  'chain-base-unfit': {
+    exit: 'refused',
+    meaning: 'The set cannot be what an incremental backup builds on.',
+  },
+  'chain-link-foreign': {
+    exit: 'refused',
+    meaning: 'A set of that name is there, but it is not the one the chain needs.',
+  },
+  'chain-link-missing': {
+    exit: 'mediumNeeded',
+    meaning: 'An earlier set that an incremental one needs is not there.',
+  },
+  'chain-out-of-order': { exit: 'refused', meaning: 'The sets of a chain do not follow one another.' },
   // backup
   'source-mounted': { exit: 'refused', meaning: 'The source is mounted and would change while it is read.' },
   'source-is-medium': { exit: 'refused', meaning: 'The backup would be written onto the disk it images.' },
@@ -155,6 +168,20 @@ export const codes = {
     exit: 'exceptions',
     meaning: 'The restore finished with exceptions, which the report lists.',
   },
+  // mount
+  'mount-failed': { exit: 'failed', meaning: 'The volume of a set could not be attached or mounted.' },
+  'not-mounted': { exit: 'usage', meaning: 'Nothing of a set is mounted there.' },
+  'overlay-full': {
+    exit: 'failed',
+    meaning: 'What was written to a mounted image has filled the room it was given.',
+  },
+  'server-failed': {
+    exit: 'failed',
+    meaning: 'The server of a mounted volume has ended before it was asked to.',
+  },
+  'target-unwritable': { exit: 'failed', meaning: 'A file that is extracted cannot be written.' },
+  // drill
+  'drill-failed': { exit: 'mismatch', meaning: 'The machine restored for the drill did not come up.' },
   // agent
   'answers-invalid': { exit: 'usage', meaning: 'The answers file does not follow its schema.' },
   'answers-missing': { exit: 'unanswered', meaning: 'An unattended run has a question nobody answered.' },

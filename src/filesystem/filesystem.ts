@@ -1,6 +1,7 @@
 import type { Extent } from '../bytes/extents.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { FilesystemFacts } from '../layout/layout.ts';
+import type { FileTree } from './file-tree.ts';
 import type { Move } from './moves.ts';
 
 /** Which bytes of a volume hold live data. */
@@ -36,6 +37,8 @@ export interface FileSystem {
   controlSet(): Promise<Extent[]>;
   /** The files that own any byte of `ranges` (byte extents of the volume). Absent where not known. */
   filesIn?(ranges: readonly Extent[]): Promise<AffectedFile[]>;
+  /** Its files, by our own reader. Absent where there is none; then the kernel has to mount it. */
+  tree?(): Promise<FileTree>;
 }
 
 /** One family of file systems. Listed in `filesystem/all.ts`. */

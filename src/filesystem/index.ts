@@ -5,6 +5,15 @@
 export { detect, drivers } from './all.ts';
 export { planFat, type FatPlan } from './fat/larger-plan.ts';
 export type {
+  ExtendedAttribute,
+  FileKind,
+  FileRun,
+  FileTree,
+  Moment,
+  TreeFile,
+  WalkOptions,
+} from './file-tree.ts';
+export type {
   AffectedFile,
   FileSystem,
   FileSystemDriver,

@@ -22,7 +22,7 @@ export type { AlertSeverity, TapeAlert } from './tape-alerts.ts';
 export { cartridgeNeeded, describeWanted, type CartridgeRequest, type TapeOperator } from './operator.ts';
 export { openCartridges, type CartridgesRequest } from './drive-cartridges.ts';
 export { passingInventory, type Inventory, type KnownCartridge } from './inventory.ts';
-export { fileInventory, inventoryName, stateFolder } from './inventory-file.ts';
+export { fileInventory, inventoryName } from './inventory-file.ts';
 export { openTape, openTapeDrive, type OpenedDrive, type TapeUse } from './open.ts';
 export { openChanger, unloadDrive, type OpenedChanger } from './open-changer.ts';
 export { drivesAndChangers, reportDrive, type DriveReport } from './report.ts';

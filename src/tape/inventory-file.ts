@@ -1,7 +1,6 @@
 import { systemCode } from '../errors/index.ts';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Notice } from '../progress/index.ts';
 import {
@@ -16,19 +15,6 @@ import { takeLock } from './virtual/lock.ts';
 
 /** Name of the file in the folder that the state of this program is kept in. */
 export const inventoryName = 'tape-inventory.json';
-
-/** The folder this program keeps its state in: REMETAL_STATE, or by the rules of the system and of XDG. */
-export function stateFolder(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-  user: number | undefined = process.getuid?.(),
-): string {
-  const { REMETAL_STATE: named, XDG_STATE_HOME: state, HOME: home } = environment;
-  if (named !== undefined && named !== '') return named;
-  if (user === 0) return '/var/lib/remetal';
-  // A relative path there is to be ignored (XDG base directory specification).
-  if (state?.startsWith('/') === true) return join(state, 'remetal');
-  return join(home ?? homedir(), '.local/state/remetal');
-}
 
 type Change = (document: InventoryDocument) => InventoryDocument;
 

@@ -5,6 +5,7 @@ import {
   listChangers,
   listTapeDrives,
   openSt,
+  stateFolder,
   type FoundChanger,
   type FoundTapeDrive,
 } from '../system/index.ts';
@@ -13,7 +14,7 @@ import { changerOfDrive, mayFill } from './changer-drives.ts';
 import { TapeDrive, type DriveOptions } from './drive.ts';
 import { openCartridges } from './drive-cartridges.ts';
 import type { Changer } from './changer.ts';
-import { fileInventory, inventoryName, stateFolder } from './inventory-file.ts';
+import { fileInventory, inventoryName } from './inventory-file.ts';
 import type { Inventory } from './inventory.ts';
 import { changerNamed } from './open-changer.ts';
 import { mtxChanger } from './mtx-changer.ts';

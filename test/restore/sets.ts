@@ -1,5 +1,11 @@
 import { hash } from 'node:crypto';
-import { GroupIndex, type SetHead, type SetReader, type VolumeMap } from '../../src/archive/index.ts';
+import {
+  GroupIndex,
+  indexOfMap,
+  type SetHead,
+  type SetReader,
+  type VolumeMap,
+} from '../../src/archive/index.ts';
 import { normalize, type Extent } from '../../src/bytes/index.ts';
 import { identityOfMemory } from './targets.ts';
 import { memoryDisk, type BlockDevice } from '../../src/disk/index.ts';
@@ -148,6 +154,11 @@ export async function setOf(
     head,
     layout,
     maps: new Map(maps.map((map) => [map.volume, map])),
+    index: (id) =>
+      indexOfMap(
+        maps.find(({ volume }) => volume === id)!,
+        0,
+      ),
     totals: null,
     digest: null,
     problems: [],

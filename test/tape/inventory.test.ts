@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import type { Notice } from '../../src/progress/index.ts';
-import { fileInventory, stateFolder } from '../../src/tape/index.ts';
+import { stateFolder } from '../../src/system/index.ts';
+import { fileInventory } from '../../src/tape/index.ts';
 import {
   emptyInventory,
   freeName,

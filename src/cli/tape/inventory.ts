@@ -3,9 +3,9 @@ import {
   fileInventory,
   inventoryName,
   openTape,
-  stateFolder,
   type KnownCartridge,
 } from '../../tape/index.ts';
+import { stateFolder } from '../../system/index.ts';
 import type { Context, Verb } from '../context.ts';
 import { shown, table } from '../table.ts';
 
