@@ -5,6 +5,7 @@ import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import { machineFacts } from '../system/index.ts';
 import { collect, integerOption, sizeOption, type Context, type Verb } from './context.ts';
+import { rememberPlace } from './known-places.ts';
 import { addTapeOptions, mediumAt, placeText, tellMovements, type TapeOptions } from './place.ts';
 import { Option } from 'commander';
 
@@ -84,6 +85,13 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
         reporter,
         signal: context.signal,
       }),
+    );
+    const { name: machine, createdAt } = result.head;
+    await rememberPlace(
+      context.world.environment,
+      options.to,
+      [{ name: result.set, machine, createdAt }],
+      false,
     );
     return report(context, options.to, result, (performance.now() - began) / 1000);
   } finally {

@@ -3,6 +3,7 @@ import { formatBytes } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Medium, SetOnMedium } from '../medium/index.ts';
 import type { Context, Verb } from './context.ts';
+import { rememberPlace } from './known-places.ts';
 import { addTapeOptions, mediumAt, placeText, type TapeOptions } from './place.ts';
 import { shown, table } from './table.ts';
 
@@ -22,6 +23,10 @@ async function list(context: Context, place: string, options: TapeOptions): Prom
         facts: { place },
       });
     }
+    const seen = sets.flatMap(({ name, machine, createdAt }) =>
+      machine === null || createdAt === null ? [] : [{ name, machine, createdAt }],
+    );
+    await rememberPlace(context.world.environment, place, seen, true);
     const rows = sets.map((set) => [
       set.name,
       shown(set.machine ?? '-'),

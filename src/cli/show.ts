@@ -2,6 +2,7 @@ import type { SetReader } from '../archive/index.ts';
 import { formatBytes, total } from '../bytes/index.ts';
 import type { DiskLayout, Volume } from '../layout/layout.ts';
 import type { Context, Verb } from './context.ts';
+import { rememberPlace } from './known-places.ts';
 import { addTapeOptions, placeText, type TapeOptions } from './place.ts';
 import { withSet } from './sets.ts';
 import { shown, table } from './table.ts';
@@ -17,7 +18,9 @@ export const showVerb: Verb = (program, act) => {
 };
 
 async function show(context: Context, place: string, options: TapeOptions & { set?: string }): Promise<void> {
-  await withSet(context, { ...options, place }, options.set, (set) => {
+  await withSet(context, { ...options, place }, options.set, async (set) => {
+    const { name: machine, createdAt } = set.head;
+    await rememberPlace(context.world.environment, place, [{ name: set.name, machine, createdAt }], false);
     context.output.result(
       {
         verb: 'show',
@@ -29,7 +32,6 @@ async function show(context: Context, place: string, options: TapeOptions & { se
       },
       description(set),
     );
-    return Promise.resolve();
   });
 }
 

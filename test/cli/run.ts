@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { runProgram } from '../../src/cli/program.ts';
 
@@ -23,6 +26,10 @@ export interface RunOptions {
   readonly typed?: string;
 }
 
+/** What the program keeps between commands is kept apart from that of the machine. */
+const state = mkdtempSync(join(tmpdir(), 'remetal-state-'));
+process.on('exit', () => rmSync(state, { recursive: true, force: true }));
+
 /** Runs the command line inside this process. */
 export async function remetal(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const out: Buffer[] = [];
@@ -40,7 +47,7 @@ export async function remetal(args: readonly string[], options: RunOptions = {})
     stdin,
     stdout: into(out),
     stderr: Object.assign(into(err), { isTTY: typed !== undefined }),
-    environment: options.environment ?? {},
+    environment: { REMETAL_STATE: state, ...options.environment },
     signal: options.signal ?? new AbortController().signal,
   });
   clearInterval(typing);
