@@ -30,16 +30,20 @@ NO_VOLUME = 0xFFFFFFFF
 KINDS = {
     1: "label", 2: "head", 3: "layout", 4: "map", 5: "control", 6: "data", 7: "checksums",
     8: "exceptions", 9: "totals", 10: "index", 11: "contents", 12: "signature", 13: "more", 14: "end",
+    15: "sums",
 }
 CODECS = {0: "plain", 1: "zstd", 2: "zeros"}
 UNNUMBERED = ("label", "more")
 GROUPS = ("control", "data")
-DIGESTED = ("head", "layout", "map", "checksums", "exceptions", "totals")
+DIGESTED = ("head", "layout", "map", "sums", "checksums", "exceptions", "totals")
 
 Record = namedtuple(
     "Record",
     "part offset set_id ordinal kind codec copy volume index plain_length stored_length sum extents unreadable payload_at",
 )
+
+
+Map = namedtuple("Map", "volume size unit group_size first control data earlier")
 
 
 class Damaged(Exception):
@@ -149,6 +153,7 @@ class Set:
     """The parts of a set and the records in them."""
 
     def __init__(self, path):
+        self.path = path
         self.files = [open(path, "rb")]
         stem = re.sub(r"\.tar$", "", path)
         while os.path.exists("%s.part%04d.tar" % (stem, len(self.files) + 1)):
@@ -239,23 +244,30 @@ def documents(backup, records, *kinds):
 
 
 def decode_map(pieces):
-    """(volume id, size, group size, first ordinal, control extents, data extents) of a map's pieces."""
-    control, data, facts = [], [], None
+    """A map from its pieces: `earlier` are (start, length, set of the chain, ordinal)."""
+    control, data, earlier, facts = [], [], [], None
     for at, piece in enumerate(pieces):
         if piece[:7] != b"RMTLMAP":
             raise Damaged("block map")
-        if piece[7] != 1 or number(piece, 48, 4):
-            raise Refused("a block map of another version or of a chain")
+        if piece[7] != 1:
+            raise Refused("a block map of another version")
         if number(piece, 8, 4) != at or number(piece, 12, 4) != len(pieces):
             raise Damaged("pieces of a block map are missing")
         size, unit, rest = number(piece, 16, 8), number(piece, 24, 4), 64 + number(piece, 52, 4)
-        facts = (piece[64:rest].decode(), size, number(piece, 28, 4), number(piece, 32, 8))
+        facts = (piece[64:rest].decode(), size, unit, number(piece, 28, 4), number(piece, 32, 8))
         numbers = varints(piece[rest:])
         control += extents_of(take(numbers, number(piece, 40, 4)), unit, size)
         data += extents_of(take(numbers, number(piece, 44, 4)), unit, size)
+        take(numbers, number(piece, 56, 4))
+        end = 0
+        for _ in range(number(piece, 48, 4)):
+            gap, length, link, ordinal = (next(numbers) for _ in range(4))
+            start = end + gap * unit
+            end = min(start + length * unit, size)
+            earlier.append((start, end - start, link, ordinal))
     if facts is None:
         raise Damaged("no block map")
-    return facts + (control, data)
+    return Map(*facts, control, data, earlier)
 
 
 def groups_of(extents, group_size):
@@ -320,6 +332,7 @@ def verify(backup):
             digest.update(record.sum)
         last = record
     check_maps(backup, records)
+    check_sums(backup, records)
     if last is None or last.kind != "end":
         return problem("the set has no end record")
     end = json.loads(backup.plain(last))
@@ -335,17 +348,90 @@ def verify(backup):
 
 def check_maps(backup, records):
     """Every group's record names the extents that the block map names."""
-    for volume, (name, _, group_size, first, control, data) in maps_of(backup, records).items():
-        wanted = groups_of(control, group_size) + groups_of(data, group_size)
+    for volume, found in maps_of(backup, records).items():
+        name, first = found.volume, found.first
+        wanted = groups_of(found.control, found.group_size) + groups_of(found.data, found.group_size)
         for record in records:
             if record.kind in GROUPS and record.volume == volume:
                 if record.ordinal != first + record.index or wanted[record.index:record.index + 1] != [record.extents]:
                     problem("record %d of volume %s does not hold what the block map says" % (record.ordinal, name))
 
 
+def cells_of(extents, cell):
+    """Extents cut at every multiple of `cell`, by the number of the cell."""
+    out = {}
+    for start, length in extents:
+        while length:
+            step = min(length, cell - start % cell)
+            out.setdefault(start // cell, []).append((start, step))
+            start, length = start + step, length - step
+    return out
+
+
+def check_sums(backup, records):
+    """The table of sums has an entry for every cell of data, and where all bytes are here, the right one."""
+    table = b"".join(backup.plain(r) for r in records if r.kind == "sums")
+    at = 0
+    for volume, found in sorted(maps_of(backup, records).items()):
+        cell = -(-16384 // found.unit) * found.unit
+        rest = sorted(found.data + [(start, length) for start, length, _, _ in found.earlier])
+        bytes_at, lost = {}, set()
+        for record in records:
+            if record.kind != "data" or record.volume != volume:
+                continue
+            plain, used = backup.plain(record), 0
+            for number_of, pieces in cells_of(record.extents, cell).items():
+                for _, length in pieces:
+                    bytes_at[number_of] = bytes_at.get(number_of, b"") + plain[used:used + length]
+                    used += length
+            lost.update(cells_of(record.unreadable, cell))
+        for number_of, pieces in cells_of(rest, cell).items():
+            entry, at = table[at:at + 16], at + 16
+            data = bytes_at.get(number_of, b"")
+            if len(data) != sum(length for _, length in pieces):
+                continue
+            wanted = bytes(16) if number_of in lost else hashlib.sha256(data).digest()[:16]
+            if entry != wanted:
+                return problem("the sum of cell %d of volume %s is another" % (number_of, found.volume))
+    if at != len(table):
+        problem("the table of sums has %d bytes and should have %d" % (len(table), at))
+
+
+def earlier_bytes(backup, chain, runs):
+    """(start, bytes) of every run, from the earlier sets, which lie beside this one under their names."""
+    folder = os.path.dirname(os.path.abspath(backup.path))
+    for link in sorted({run[2] for run in runs}):
+        known = chain[link - 1]
+        wanted = {run[3] for run in runs if run[2] == link}
+        path = os.path.join(folder, known["name"] + ".tar")
+        if not os.path.exists(path):
+            problem("the earlier set %s is not there" % known["name"])
+            continue
+        other = Set(path)
+        for record in other.records():
+            if record.set_id != known["setId"].replace("-", ""):
+                problem("%s is not the set that was meant" % known["name"])
+                break
+            if record.kind not in GROUPS or record.ordinal not in wanted:
+                continue
+            try:
+                plain = other.plain(record)
+            except Damaged as error:
+                problem("record %d of %s: %s" % (record.ordinal, known["name"], error))
+                continue
+            for start, length, _, ordinal in [run for run in runs if run[2] == link and run[3] == record.ordinal]:
+                at = 0
+                for held, held_length in record.extents:
+                    first, last = max(start, held), min(start + length, held + held_length)
+                    if first < last:
+                        yield first, plain[at + first - held:at + last - held]
+                    at += held_length
+
+
 def rebuild(backup, name, target):
     records = list(backup.records())
-    layout = documents(backup, records, "layout").get("layout")
+    described = documents(backup, records, "head", "layout")
+    layout = described.get("layout")
     if layout is None:
         sys.exit("the set has no readable layout record")
     names = [v["id"] for v in layout["volumes"]]
@@ -353,8 +439,10 @@ def rebuild(backup, name, target):
     if len(matches) != 1:
         sys.exit("no volume %s; there are: %s" % (name, ", ".join(names)))
     found = maps_of(backup, records).get(matches[0])
-    size = found[1] if found else 0
-    wanted = len(groups_of(found[4], found[2])) + len(groups_of(found[5], found[2])) if found else None
+    size = found.size if found else 0
+    wanted = None
+    if found:
+        wanted = sum(len(groups_of(extents, found.group_size)) for extents in (found.control, found.data))
     done = set()
     with open(target, "wb") as out:
         for record in records:
@@ -376,6 +464,15 @@ def rebuild(backup, name, target):
                     out.seek(start)
                     out.write(plain[at:at + length])
                 at += length
+        inherited = 0
+        if found and found.earlier:
+            for start, plain in earlier_bytes(backup, described["head"]["chain"], found.earlier):
+                out.seek(start)
+                out.write(plain)
+                inherited += len(plain)
+            missing = sum(run[1] for run in found.earlier) - inherited
+            if missing:
+                problem("%d bytes of earlier sets are missing and were left as zeros" % missing)
         out.truncate(size)
     if wanted is not None and len(done) != wanted:
         problem("%d of %d groups are missing and were left as zeros" % (wanted - len(done), wanted))

@@ -1,14 +1,16 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { canonicalJson, normalize, type Extent } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { RecordPlace } from '../medium/medium.ts';
 import { contentsSchema, decodeDocument, endSchema, type Contents, type End } from './documents.ts';
+import { CellCutter, CellIndex, cellSizeOf, restOf } from './cells.ts';
 import { sameExtents } from './groups.ts';
+import type { RecordHeader } from './header.ts';
 import { GroupIndex } from './map.ts';
 import { decodeMap, mapPieceCount } from './map-record.ts';
 import type { StoredRecord } from './record.ts';
-import { setTotalsSchema, type SetTotals } from './set.ts';
-import { digestedKinds, unnumberedKinds } from './structures.ts';
+import { setHeadSchema, setTotalsSchema, type SetTotals } from './set.ts';
+import { checksumLength, digestedKinds, unnumberedKinds } from './structures.ts';
 import { ChecksumTable, PlaceIndex } from './tables.ts';
 
 function samePlace(a: RecordPlace | null, b: RecordPlace | null): boolean {
@@ -31,8 +33,33 @@ function sameBytes(a: readonly Buffer[], b: readonly Buffer[]): boolean {
   return rest.every(({ length }) => length === 0);
 }
 
+/** What a group says of itself, as a line to be hashed. */
+function groupText({
+  kind,
+  index,
+  ordinal,
+  extents,
+}: Pick<RecordHeader, 'kind' | 'index' | 'ordinal' | 'extents'>): string {
+  return `${kind} ${index} ${ordinal} ${extents.map(({ start, length }) => `${start}+${length}`).join(' ')}\n`;
+}
+
+interface KnownMap {
+  readonly index: GroupIndex;
+  readonly volume: string;
+  readonly size: number;
+  readonly firstOrdinal: number;
+  readonly cellSize: number;
+  /** Entries of the table of sums. */
+  readonly cells: number;
+  readonly earlier: number | null;
+}
+
 interface VolumeCount {
-  map: { index: GroupIndex; volume: string; size: number; firstOrdinal: number } | null;
+  map: KnownMap | null;
+  /** Over what the groups say of themselves, where the map stands behind them. */
+  readonly groupsSeen: Hash;
+  /** Cuts the data of a volume whose map stands in front of it. */
+  cutter: CellCutter | null;
   readonly pieces: Buffer[];
   kept: number;
   zero: number;
@@ -54,6 +81,12 @@ export class SetAudit {
   readonly #volumes = new Map<number, VolumeCount>();
   readonly #places: PlaceIndex;
   readonly #index: PlaceIndex;
+  readonly #sumsCounted = createHash('sha256');
+  readonly #sumsTable = createHash('sha256');
+  #sumCount = 0;
+  #sumTableCount = 0;
+  #cutting: CellCutter | null = null;
+  #isIncremental = false;
   #indexed = 0;
   #totals: SetTotals | null = null;
   #contents: Contents | null = null;
@@ -76,17 +109,26 @@ export class SetAudit {
     this.#places.set(ordinal, place);
     if (digestedKinds.has(kind) && !copy) this.#digest.update(sum);
     try {
-      this.#take(record, plain ?? Buffer.alloc(0));
+      this.#take(record, plain ?? Buffer.alloc(0), plain === null);
     } catch (error) {
       if (!isCoded(error)) throw error;
       this.problems.push(error);
     }
   }
 
-  #take(record: StoredRecord, plain: Buffer): void {
+  #take(record: StoredRecord, plain: Buffer, zeros: boolean): void {
     const { header } = record;
-    if (header.kind === 'control' || header.kind === 'data') return this.#group(record);
+    if (header.kind === 'control' || header.kind === 'data') {
+      return this.#group(record, zeros ? null : plain);
+    }
     if (header.kind === 'map' && !header.copy) return this.#map(header.volume ?? 0, plain);
+    if (header.kind === 'head') {
+      this.#isIncremental = decodeDocument(plain, setHeadSchema, 'head record').maps === 'last';
+    }
+    if (header.kind === 'sums') {
+      this.#sumsTable.update(plain);
+      this.#sumTableCount += plain.length / checksumLength;
+    }
     if (header.kind === 'checksums') this.#table.push(plain);
     if (header.kind === 'totals') this.#totals = decodeDocument(plain, setTotalsSchema, 'totals record');
     if (header.kind === 'contents') this.#contents = decodeDocument(plain, contentsSchema, 'contents record');
@@ -106,6 +148,8 @@ export class SetAudit {
     if (known !== undefined) return known;
     const fresh: VolumeCount = {
       map: null,
+      groupsSeen: createHash('sha256'),
+      cutter: null,
       pieces: [],
       kept: 0,
       zero: 0,
@@ -122,19 +166,68 @@ export class SetAudit {
     volume.pieces.push(piece);
     if (volume.pieces.length < mapPieceCount(piece)) return;
     const { map, firstOrdinal } = decodeMap(volume.pieces);
-    volume.map = { index: new GroupIndex(map), volume: map.volume, size: map.size, firstOrdinal };
+    const cellSize = cellSizeOf(map.blockSize);
+    volume.map = {
+      index: new GroupIndex(map),
+      volume: map.volume,
+      size: map.size,
+      firstOrdinal,
+      cellSize,
+      cells: new CellIndex(restOf(map), cellSize).count,
+      earlier: this.#isIncremental ? (map.earlier?.total() ?? 0) : null,
+    };
+    if (this.#isIncremental) this.#compareGroups(volume, volume.map);
   }
 
-  #group({ header, length }: StoredRecord): void {
+  /** The map of an incremental set, met when all of its groups were. */
+  #compareGroups(volume: VolumeCount, { index, firstOrdinal, volume: id }: KnownMap): void {
+    const described = createHash('sha256');
+    for (let group = 0; group < index.groupCount; group++) {
+      const kind = index.isControl(group) ? 'control' : 'data';
+      const ordinal = firstOrdinal + group;
+      described.update(groupText({ kind, index: group, ordinal, extents: index.groupExtents(group) }));
+    }
+    if (described.digest('hex') === volume.groupsSeen.digest('hex')) return;
+    this.#wrong(`The block map of ${id} is not that of the records.`, { volume: id });
+  }
+
+  /** Takes the sums of the cells of a full set, to be compared with its table. */
+  #cells(volume: VolumeCount, { header }: StoredRecord, plain: Buffer | null): void {
+    if (this.#isIncremental || volume.map === null || header.kind !== 'data') return;
+    if (volume.cutter === null) {
+      this.#endCells();
+      this.#cutting = volume.cutter = new CellCutter(volume.map.cellSize);
+    }
+    const bytes = plain ?? Buffer.alloc(header.plainLength);
+    for (const { sum } of volume.cutter.push(header.extents, bytes, header.unreadable)) this.#countSum(sum);
+  }
+
+  #countSum(sum: Buffer): void {
+    this.#sumsCounted.update(sum);
+    this.#sumCount++;
+  }
+
+  /** The last cell of the volume before. */
+  #endCells(): void {
+    const last = this.#cutting?.end() ?? null;
+    if (last !== null) this.#countSum(last.sum);
+    this.#cutting = null;
+  }
+
+  #group(record: StoredRecord, plain: Buffer | null): void {
+    const { header, length } = record;
     const volume = this.#volume(header.volume ?? 0);
     const { map } = volume;
+    this.#cells(volume, record, plain);
+    if (this.#isIncremental) volume.groupsSeen.update(groupText(header));
     const described =
-      map !== null &&
-      header.index === volume.groups &&
-      header.ordinal === map.firstOrdinal + header.index &&
-      header.index < map.index.groupCount &&
-      (header.kind === 'control') === map.index.isControl(header.index) &&
-      sameExtents(header.extents, map.index.groupExtents(header.index));
+      this.#isIncremental ||
+      (map !== null &&
+        header.index === volume.groups &&
+        header.ordinal === map.firstOrdinal + header.index &&
+        header.index < map.index.groupCount &&
+        (header.kind === 'control') === map.index.isControl(header.index) &&
+        sameExtents(header.extents, map.index.groupExtents(header.index)));
     if (!described)
       this.#wrong(`Record ${header.ordinal} does not hold what the block map says.`, {
         ordinal: header.ordinal,
@@ -151,6 +244,7 @@ export class SetAudit {
   conclude(): void {
     const counted = this.#checksums.pieces().map(({ bytes }) => bytes);
     if (!sameBytes(counted, this.#table)) this.#wrong('The table of checksums does not match the records.');
+    this.#concludeSums();
     this.#concludeTotals();
     this.#concludePlaces();
     const end = this.#end;
@@ -158,6 +252,17 @@ export class SetAudit {
     if (end.digest !== this.#digest.digest('hex'))
       this.#wrong('The digest of the set does not match its records.');
     if (end.records !== this.#endOrdinal + 1) this.#wrong('The end record names another number of records.');
+  }
+
+  #concludeSums(): void {
+    this.#endCells();
+    const cells = [...this.#volumes.values()].reduce((sum, { map }) => sum + (map?.cells ?? 0), 0);
+    const counted = this.#isIncremental ? cells : this.#sumCount;
+    const agree =
+      this.#sumTableCount === cells &&
+      counted === cells &&
+      (this.#isIncremental || this.#sumsCounted.digest('hex') === this.#sumsTable.digest('hex'));
+    if (!agree) this.#wrong('The table of sums does not match the records.', { cells });
   }
 
   #concludeTotals(): void {
@@ -168,16 +273,18 @@ export class SetAudit {
       kept,
       zero,
       stored,
+      earlier: map?.earlier ?? null,
       unreadable: normalize(unreadable),
     }));
     const named = (this.#totals?.volumes ?? []).map(
-      ({ volume, size, groups, kept, zero, stored, unreadable }) => ({
+      ({ volume, size, groups, kept, zero, stored, earlier = null, unreadable }) => ({
         volume,
         size,
         groups,
         kept,
         zero,
         stored,
+        earlier,
         unreadable,
       }),
     );

@@ -48,6 +48,13 @@ export const contentsSchema = z.object({
       groups: count,
     }),
   ),
+  /** The table of sums, and the entries of every record of it but the last. */
+  sums: z.array(placeSchema).default([]),
+  sumEntries: z
+    .number()
+    .int()
+    .positive()
+    .default(tablePieceLength / checksumLength),
   checksums: z.array(placeSchema),
   /** Entries of every record of the table of checksums but the last. */
   checksumEntries: z

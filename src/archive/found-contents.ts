@@ -7,7 +7,7 @@ type MutableVolume = {
   -readonly [Key in keyof Contents['volumes'][number]]: Contents['volumes'][number][Key];
 };
 
-const listed = ['head', 'layout', 'checksums', 'exceptions', 'totals', 'index'] as const;
+const listed = ['head', 'layout', 'sums', 'checksums', 'exceptions', 'totals', 'index'] as const;
 type Listed = (typeof listed)[number];
 
 /** What the contents record of a set says, from the records themselves as they are met. */
@@ -15,6 +15,7 @@ export class FoundContents {
   readonly #lists: Record<Listed, Place[]> = {
     head: [],
     layout: [],
+    sums: [],
     checksums: [],
     exceptions: [],
     totals: [],
@@ -22,11 +23,13 @@ export class FoundContents {
   };
   readonly #volumes = new Map<number, MutableVolume>();
   #tableEntries: number | null = null;
+  #sumEntries: number | null = null;
 
   /** A numbered record was met for the first time. */
   met(header: RecordHeader, place: RecordPlace): void {
     const { kind, ordinal, volume: number, copy, index } = header;
     if (kind === 'checksums' && index > 0) this.#tableEntries = Math.min(this.#tableEntries ?? index, index);
+    if (kind === 'sums' && index > 0) this.#sumEntries = Math.min(this.#sumEntries ?? index, index);
     if (number === null) {
       const list = listed.find((name) => name === kind);
       if (list !== undefined) this.#lists[list].push({ ordinal, ...place });
@@ -39,8 +42,17 @@ export class FoundContents {
   }
 
   contents(setId: string): Contents {
-    const checksumEntries = this.#tableEntries ?? tablePieceLength / checksumLength;
-    return { format: 1, setId, ...this.#lists, checksumEntries, volumes: [...this.#volumes.values()] };
+    const most = tablePieceLength / checksumLength;
+    const checksumEntries = this.#tableEntries ?? most;
+    const sumEntries = this.#sumEntries ?? most;
+    return {
+      format: 1,
+      setId,
+      ...this.#lists,
+      checksumEntries,
+      sumEntries,
+      volumes: [...this.#volumes.values()],
+    };
   }
 }
 

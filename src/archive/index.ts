@@ -7,6 +7,7 @@ export {
   leftOutSchema,
   setHeadSchema,
   setTotalsSchema,
+  type ChainLink,
   type LeftOut,
   type SetHead,
   type SetTotals,
@@ -14,13 +15,10 @@ export {
 } from './set.ts';
 export type { GroupChecksum } from './checksums.ts';
 export { checkMap, GroupIndex, maxGroupSize } from './map.ts';
-export {
-  createSet,
-  type ClosingFacts,
-  type GroupOptions,
-  type SetRequest,
-  type SetWriter,
-} from './writer.ts';
+export { loadSince, type Since } from './since.ts';
+export { memorySpool, type Spool, type SpoolMaker } from './spool.ts';
+export type { ClosingFacts } from './tail.ts';
+export { createSet, type GroupOptions, type SetRequest, type SetWriter } from './writer.ts';
 export { openSet, type Group, type GroupsOptions, type OpenOptions, type SetReader } from './reader.ts';
 export { indexOfMap, type GroupPlace, type VolumeIndex } from './volume-index.ts';
 export { verifySet, type VerifyOptions, type VerifyReport } from './verify.ts';

@@ -1,7 +1,8 @@
 import { readUint, VarintReader, VarintWriter, writeUint, type Extent } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
+import { EarlierRuns, type EarlierRun } from './earlier-runs.ts';
 import { checkMap, maxMapExtents } from './map.ts';
-import type { VolumeMap } from './set.ts';
+import { maxChain, type VolumeMap } from './set.ts';
 import { formatVersion, tablePieceLength } from './structures.ts';
 
 /** A block map as it stands in a set. */
@@ -13,11 +14,13 @@ export interface StoredMap {
 
 const magic = 'RMTLMAP';
 const fixedLength = 64;
-/** Two varints of at most eight bytes. */
+/** Two varints of at most eight bytes; of what lies in earlier sets four. */
 const longestPair = 16;
+const longestRun = 32;
 
-/** Control, data, known zeros: the order of the lists in a piece. */
-type Lists<T> = [control: T, data: T, zero: T];
+/** Control, data, known zeros, what lies in earlier sets: the order of the lists in a piece. */
+type Lists<T> = [control: T, data: T, zero: T, earlier: T];
+const listCount = 4;
 
 /** Lists are written one after the other; a piece begins each list anew, so that it can be read alone. */
 function pack(
@@ -26,13 +29,14 @@ function pack(
   at: { list: number; i: number },
   pieceLength: number,
 ): Lists<number> {
-  const counts: Lists<number> = [0, 0, 0];
-  const lists: Lists<readonly Extent[]> = [map.control, map.data, map.zero ?? []];
+  const counts: Lists<number> = [0, 0, 0, 0];
+  const lists = [map.control, map.data, map.zero ?? []];
+  const room = (entry: number): boolean =>
+    fixedLength + 255 + writers.reduce((sum, writer) => sum + writer.length, 0) + entry <= pieceLength;
   for (; at.list < lists.length; at.list++, at.i = 0) {
     let end = 0;
     for (; at.i < lists[at.list]!.length; at.i++) {
-      const filled = writers.reduce((sum, writer) => sum + writer.length, 0);
-      if (fixedLength + 255 + filled + longestPair > pieceLength) return counts;
+      if (!room(longestPair)) return counts;
       const { start, length } = lists[at.list]![at.i]!;
       writers[at.list]!.push((start - end) / map.blockSize);
       writers[at.list]!.push(Math.ceil(length / map.blockSize));
@@ -40,6 +44,20 @@ function pack(
       counts[at.list]!++;
     }
   }
+  const { earlier } = map;
+  let end = 0;
+  for (; at.i < (earlier?.count ?? 0); at.i++) {
+    if (!room(longestRun)) return counts;
+    const start = earlier!.start(at.i);
+    const length = earlier!.length(at.i);
+    writers[3].push((start - end) / map.blockSize);
+    writers[3].push(Math.ceil(length / map.blockSize));
+    writers[3].push(earlier!.link(at.i));
+    writers[3].push(earlier!.ordinal(at.i));
+    end = start + length;
+    counts[3]++;
+  }
+  at.list = listCount;
   return counts;
 }
 
@@ -55,8 +73,13 @@ export function encodeMap(map: VolumeMap, pieceLength: number = tablePieceLength
   const pieces: Buffer[] = [];
   const at = { list: 0, i: 0 };
   do {
-    const writers: Lists<VarintWriter> = [new VarintWriter(), new VarintWriter(), new VarintWriter()];
-    const [controlCount, dataCount, zeroCount] = pack(map, writers, at, pieceLength);
+    const writers: Lists<VarintWriter> = [
+      new VarintWriter(),
+      new VarintWriter(),
+      new VarintWriter(),
+      new VarintWriter(),
+    ];
+    const [controlCount, dataCount, zeroCount, earlierCount] = pack(map, writers, at, pieceLength);
     const head = Buffer.alloc(fixedLength);
     head.write(magic, 0, 'latin1');
     head[7] = formatVersion;
@@ -66,10 +89,11 @@ export function encodeMap(map: VolumeMap, pieceLength: number = tablePieceLength
     writeUint(head, 28, 4, map.groupSize, 'group size');
     writeUint(head, 40, 4, controlCount, 'control extents');
     writeUint(head, 44, 4, dataCount, 'data extents');
+    writeUint(head, 48, 4, earlierCount, 'runs in earlier sets');
     writeUint(head, 52, 4, id.length, 'volume id length');
     writeUint(head, 56, 4, zeroCount, 'zero extents');
     pieces.push(Buffer.concat([head, id, ...writers.map((writer) => writer.bytes())]));
-  } while (at.list < 3);
+  } while (at.list < listCount);
   for (const piece of pieces) writeUint(piece, 12, 4, pieces.length, 'map pieces');
   return pieces;
 }
@@ -89,7 +113,7 @@ function broken(why: string, cause?: unknown): RemetalError {
 }
 
 /** What every piece of a map repeats. */
-type MapFacts = Omit<VolumeMap, 'control' | 'data' | 'zero'>;
+type MapFacts = Omit<VolumeMap, 'control' | 'data' | 'zero' | 'earlier'>;
 
 function readExtents(reader: VarintReader, count: number, map: MapFacts): Extent[] {
   if (count * 2 > reader.remaining) throw broken('extent count');
@@ -103,6 +127,20 @@ function readExtents(reader: VarintReader, count: number, map: MapFacts): Extent
   return out;
 }
 
+function readRuns(reader: VarintReader, count: number, map: MapFacts): EarlierRun[] {
+  if (count * 4 > reader.remaining) throw broken('run count');
+  const out: EarlierRun[] = [];
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const start = end + reader.next() * map.blockSize;
+    end = Math.min(start + reader.next() * map.blockSize, map.size);
+    const link = reader.next();
+    if (link < 1 || link > maxChain) throw broken('number of an earlier set');
+    out.push({ start, length: end - start, link, ordinal: reader.next() });
+  }
+  return out;
+}
+
 /**
  * The map of all its pieces, in order. Throws `record-damaged` when they do not fit together or
  * break a rule, `set-too-new` for a later version, `set-encrypted` never.
@@ -112,17 +150,24 @@ export function decodeMap(pieces: readonly Buffer[]): StoredMap {
   const data: Extent[][] = [];
   let kept = 0;
   const zero: Extent[][] = [];
+  const earlier = new EarlierRuns();
+  let earlierEnd = 0;
   let first: { facts: MapFacts; firstOrdinal: number } | null = null;
   try {
     for (const [number, piece] of pieces.entries()) {
-      const { facts, firstOrdinal, lists } = decodePiece(piece, number, pieces.length);
-      kept += lists[0].length + lists[1].length + lists[2].length;
+      const { facts, firstOrdinal, lists, runs } = decodePiece(piece, number, pieces.length);
+      kept += lists[0].length + lists[1].length + lists[2].length + runs.length;
       if (kept > maxMapExtents) throw broken('too many extents');
       first ??= { facts, firstOrdinal };
       if (JSON.stringify(first) !== JSON.stringify({ facts, firstOrdinal })) throw broken('pieces differ');
       control.push(lists[0]);
       data.push(lists[1]);
       zero.push(lists[2]);
+      for (const { start, length, link, ordinal } of runs) {
+        if (length <= 0 || start < earlierEnd) throw broken('runs in earlier sets');
+        earlierEnd = start + length;
+        earlier.push(start, length, link, ordinal);
+      }
     }
     if (first === null) throw broken('no pieces');
     const zeros = zero.flat();
@@ -131,6 +176,7 @@ export function decodeMap(pieces: readonly Buffer[]): StoredMap {
       control: control.flat(),
       data: data.flat(),
       ...(zeros.length === 0 ? {} : { zero: zeros }),
+      ...(earlier.count === 0 ? {} : { earlier }),
     };
     checkMap(map);
     return { map, firstOrdinal: first.firstOrdinal };
@@ -143,13 +189,17 @@ function decodePiece(
   piece: Buffer,
   number: number,
   count: number,
-): { facts: MapFacts; firstOrdinal: number; lists: Lists<Extent[]> } {
+): {
+  facts: MapFacts;
+  firstOrdinal: number;
+  lists: readonly [Extent[], Extent[], Extent[]];
+  runs: EarlierRun[];
+} {
   if (piece.length < fixedLength || piece.toString('latin1', 0, 7) !== magic) throw broken('no magic');
-  const runs = readUint(piece, 48, 4, 'runs');
-  if (piece[7] !== formatVersion || runs !== 0) {
+  if (piece[7] !== formatVersion) {
     throw new RemetalError('set-too-new', 'Block map is of a kind this version does not read.', {
       hint: 'Use a newer Remetal.',
-      facts: { version: piece[7], runs },
+      facts: { version: piece[7] },
     });
   }
   if (readUint(piece, 8, 4, 'map piece') !== number || mapPieceCount(piece) !== count)
@@ -166,6 +216,7 @@ function decodePiece(
   const control = readExtents(reader, readUint(piece, 40, 4, 'control extents'), facts);
   const data = readExtents(reader, readUint(piece, 44, 4, 'data extents'), facts);
   const zero = readExtents(reader, readUint(piece, 56, 4, 'zero extents'), facts);
+  const runs = readRuns(reader, readUint(piece, 48, 4, 'runs in earlier sets'), facts);
   if (reader.remaining !== 0) throw broken('length');
-  return { facts, firstOrdinal: readUint(piece, 32, 8, 'first ordinal'), lists: [control, data, zero] };
+  return { facts, firstOrdinal: readUint(piece, 32, 8, 'first ordinal'), lists: [control, data, zero], runs };
 }

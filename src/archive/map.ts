@@ -1,5 +1,6 @@
 import { total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
+import type { EarlierRuns } from './earlier-runs.ts';
 import type { VolumeMap } from './set.ts';
 
 /** The largest group a set may have, plain bytes; bounds what a reader allocates for one record. */
@@ -152,10 +153,31 @@ function checkApart(map: VolumeMap, names: string, a: readonly Extent[], b: read
   }
 }
 
+function checkEarlier(map: VolumeMap, earlier: EarlierRuns): void {
+  let last = 0;
+  for (let i = 0; i < earlier.count; i++) {
+    const start = earlier.start(i);
+    const end = start + earlier.length(i);
+    const onGrid = start % map.blockSize === 0 && (end % map.blockSize === 0 || end === map.size);
+    if (start < last || end <= start || end > map.size || !onGrid)
+      throw broken(map, 'earlier runs', { start });
+    last = end;
+  }
+  for (const [name, list] of Object.entries({ control: map.control, data: map.data, zero: map.zero ?? [] })) {
+    let i = 0;
+    for (const { start, length } of list) {
+      while (i < earlier.count && earlier.start(i) + earlier.length(i) <= start) i++;
+      if (i < earlier.count && earlier.start(i) < start + length) {
+        throw broken(map, `earlier runs and ${name} share bytes`, { start });
+      }
+    }
+  }
+}
+
 /**
  * Throws `field-range` unless the map keeps its rules: whole sizes, `groupSize` a multiple of
  * `blockSize` and at most `maxGroupSize`, at most `maxMapExtents`, extents ascending, apart, inside the volume and on the
- * block grid (the last block may be short), and no byte in two of `control`, `data` and `zero`.
+ * block grid (the last block may be short), and no byte in two of `control`, `data`, `zero` and `earlier`.
  */
 export function checkMap(map: VolumeMap): void {
   const { size, blockSize, groupSize } = map;
@@ -169,7 +191,7 @@ export function checkMap(map: VolumeMap): void {
   ) {
     throw broken(map, 'group size', { groupSize, blockSize });
   }
-  const extents = map.control.length + map.data.length + (map.zero?.length ?? 0);
+  const extents = map.control.length + map.data.length + (map.zero?.length ?? 0) + (map.earlier?.count ?? 0);
   if (extents > maxMapExtents) throw broken(map, 'too many extents', { extents });
   checkExtents(map, map.control, 'control');
   checkExtents(map, map.data, 'data');
@@ -180,4 +202,5 @@ export function checkMap(map: VolumeMap): void {
   checkApart(map, 'control and data', map.control, map.data);
   checkApart(map, 'control and zero', map.control, zero);
   checkApart(map, 'data and zero', map.data, zero);
+  if (map.earlier !== undefined) checkEarlier(map, map.earlier);
 }

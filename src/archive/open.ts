@@ -194,21 +194,22 @@ async function describe(records: SetSource, end: End | null, salvage: boolean): 
       hint: 'Give the key or passphrase of the set.',
     });
   }
-  if (head.kind !== 'full' || head.maps !== 'first') {
+  if ((head.kind === 'full') !== (head.chain.length === 0)) {
     throw new RemetalError(
-      'set-too-new',
-      `Set ${head.name} is incremental, which this program does not read.`,
+      'record-damaged',
+      `The head of set ${head.name} names a chain that does not fit it.`,
       {
-        hint: 'Use a newer Remetal.',
-        facts: { kind: head.kind, maps: head.maps },
+        facts: { kind: head.kind, chain: head.chain.length },
       },
     );
   }
+  // What was read from the front says nothing of them.
+  if (head.maps === 'last' && records.byOrdinal) await records.allContents();
   const layout = await records.first(
     (contents) => contents.layout,
     async (place) => decodeDocument(await records.plainAt(place, 'layout'), layoutSchema, 'layout record'),
   );
-  const volumes = await readVolumes(records, layout, end, salvage);
+  const volumes = await readVolumes(records, { head, layout, end, salvage });
   // From the front they are not known yet, and looking for them would be a journey to the end and back.
   const totals = end === null && records.byOrdinal ? null : await readTotals(records, end);
   return { records, head, layout, volumes, totals, digest: end?.digest ?? null };
@@ -232,9 +233,17 @@ async function readHead(records: SetSource): Promise<SetHead> {
 
 async function readVolumes(
   records: SetSource,
-  layout: Layout,
-  end: End | null,
-  salvage: boolean,
+  {
+    head,
+    layout,
+    end,
+    salvage,
+  }: {
+    readonly head: SetHead;
+    readonly layout: Layout;
+    readonly end: End | null;
+    readonly salvage: boolean;
+  },
 ): Promise<VolumePlace[]> {
   const out: VolumePlace[] = [];
   const numbers = (await records.contents()).volumes.map((volume) => volume.number);
@@ -251,6 +260,12 @@ async function readVolumes(
         throw new RemetalError(
           'record-damaged',
           `Block map of ${map.volume} names more records than there are.`,
+        );
+      }
+      if ((map.earlier?.lastLink() ?? 0) > head.chain.length) {
+        throw new RemetalError(
+          'record-damaged',
+          `Block map of ${map.volume} names more sets than the chain has.`,
         );
       }
       out.push({ map, number, firstOrdinal });

@@ -2,18 +2,25 @@ import type { Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Medium } from '../medium/medium.ts';
-import { readChecksums, type GroupChecksum } from './checksums.ts';
+import { readChecksums, readSums, type GroupChecksum } from './checksums.ts';
 import type { Codec } from './codec.ts';
 import type { VolumePlace } from './documents.ts';
-import { readGroups } from './groups.ts';
+import { readGroups, type GroupSource } from './groups.ts';
 import { GroupIndex } from './map.ts';
+import { MetSums } from './met-sums.ts';
 import { openRecords, type OpenedSet } from './open.ts';
-import type { SetHead, SetTotals, VolumeMap } from './set.ts';
+import type { ChainLink, SetHead, SetTotals, VolumeMap } from './set.ts';
+import { Chain } from './chain.ts';
 import { indexOfMap, type VolumeIndex } from './volume-index.ts';
 
 export interface OpenOptions {
   /** Open a set without an end by scanning what is there. */
   readonly salvage?: boolean;
+  /**
+   * Where the earlier sets of an incremental one are looked for, when not beside it; they are checked before the set
+   * is given back. `leave` opens it without them: then its own groups can be read and no others.
+   */
+  readonly chain?: 'leave' | readonly Medium[];
   /** Decompresses and checks the groups; what Node has when absent or null. */
   readonly codec?: Codec | null;
 }
@@ -65,6 +72,10 @@ export interface SetReader {
    * them what it reads back. Not while `groups` is under way. Throws `volume-not-found`, `record-damaged`.
    */
   checksums(volume: string): AsyncIterable<GroupChecksum>;
+  /** The table of what later incremental backups compare with, in pieces of whole entries of 16 bytes. Throws `record-damaged`. */
+  sums(): AsyncIterable<Buffer>;
+  /** What a set that builds on this one calls it. On a tape its end is looked at. */
+  link(): Promise<ChainLink>;
   close(): Promise<void>;
 }
 
@@ -85,15 +96,21 @@ function retainBootCode({ records, layout, volumes }: OpenedSet): void {
 /**
  * Opens a set by its end record, on a tape from its front. Refuses what is no set (`not-a-set`), not whole (`set-incomplete`,
  * `set-truncated`, `part-missing`), of a later format (`set-too-new`) or encrypted
- * (`set-encrypted`). Damage in the records that describe the set is made good from their copies or
+ * (`set-encrypted`), and an incremental set whose chain is not there as it was (`chain-link-missing`,
+ * `chain-link-foreign`, `chain-out-of-order`). Damage in the records that describe the set is made good from their copies or
  * by reading the whole set once, and listed in `problems`; where it cannot be, `record-damaged`.
  */
 export async function openSet(medium: Medium, name: string, options: OpenOptions = {}): Promise<SetReader> {
   const source = await medium.open(name);
   const { codec = null } = options;
+  let chain: Chain | null = null;
   try {
     const opened = await openRecords(source, name, options.salvage ?? false);
     const { records, head, layout, volumes, totals, digest } = opened;
+    if (head.chain.length > 0 && options.chain !== 'leave') {
+      chain = new Chain(name, head, options.chain ?? [medium]);
+      await chain.check();
+    }
     if (records.byOrdinal) retainBootCode(opened);
     const placeOf = (id: string): VolumePlace => {
       const volume = volumes.find(({ map }) => map.volume === id);
@@ -102,23 +119,48 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
         facts: { volume: id, volumes: volumes.map(({ map }) => map.volume) },
       });
     };
+    const indexes = new Map<string, VolumeIndex>();
+    const indexOf = (id: string): VolumeIndex => {
+      const known = indexes.get(id);
+      if (known !== undefined) return known;
+      const { map, firstOrdinal } = placeOf(id);
+      const index = indexOfMap(map, firstOrdinal);
+      indexes.set(id, index);
+      return index;
+    };
+    const sources = new Map<string, GroupSource>();
+    const sourceOf = (id: string): GroupSource => {
+      let known = sources.get(id);
+      if (known === undefined) {
+        known = { records, chain, volume: placeOf(id), index: indexOf(id), earlierSums: new MetSums() };
+        sources.set(id, known);
+      }
+      return known;
+    };
     return {
       name,
       head,
       layout,
       maps: new Map(volumes.map(({ map }) => [map.volume, map])),
-      index: (id) => {
-        const { map, firstOrdinal } = placeOf(id);
-        return indexOfMap(map, firstOrdinal);
-      },
+      index: indexOf,
       totals,
       digest,
       problems: records.problems.items,
-      groups: (id, groupsOptions) => readGroups(records, placeOf(id), { ...groupsOptions, codec }),
-      checksums: (id) => readChecksums(records, volumes, placeOf(id)),
-      close: () => records.close(),
+      groups: (id, groupsOptions) => readGroups(sourceOf(id), { ...groupsOptions, codec }),
+      checksums: (id) => readChecksums(sourceOf(id), volumes, codec),
+      sums: () => readSums(records),
+      link: async () => ({
+        setId: head.setId,
+        digest: digest ?? (await records.end()).digest,
+        name,
+      }),
+      close: async () => {
+        await chain?.close();
+        await records.close();
+      },
     };
   } catch (error) {
+    await chain?.close();
     await source.close();
     throw error;
   }

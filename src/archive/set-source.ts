@@ -206,18 +206,21 @@ export class SetSource {
     this.#contents = decodeDocument(bytes, contentsSchema, 'contents record');
   }
 
+  /** The record that closes the set. Throws `record-missing`. */
+  async end(): Promise<End> {
+    const member = await this.#source.last();
+    const record = member === null ? null : decodeRecord(member);
+    if (record?.header.kind !== 'end') {
+      throw new RemetalError('record-missing', 'The record that closes the set is not there.');
+    }
+    this.#check(record.header, { ordinal: null, kinds: ['end'] });
+    const plain = (await plainOf(record)) ?? Buffer.alloc(0);
+    return decodeDocument(plain, endSchema, 'end record');
+  }
+
   /** The contents with what stands behind the data, where `readFront` has left that unread. */
   async allContents(): Promise<Contents> {
-    if (this.#contents?.index.length === 0 && !this.scanned) {
-      const member = await this.#source.last();
-      const record = member === null ? null : decodeRecord(member);
-      if (record?.header.kind !== 'end') {
-        throw new RemetalError('record-missing', 'The record that closes the set is not there.');
-      }
-      this.#check(record.header, { ordinal: null, kinds: ['end'] });
-      const plain = (await plainOf(record)) ?? Buffer.alloc(0);
-      await this.follow(decodeDocument(plain, endSchema, 'end record'));
-    }
+    if (this.#contents?.index.length === 0 && !this.scanned) await this.follow(await this.end());
     return this.contents();
   }
 

@@ -1,5 +1,19 @@
 import { z } from 'zod';
 import type { Extent } from '../bytes/extents.ts';
+import type { EarlierRuns } from './earlier-runs.ts';
+
+/** The most sets one may point into. */
+export const maxChain = 1000;
+
+/** An earlier set that an incremental one points into. */
+const chainLinkSchema = z.object({
+  setId: z.uuid(),
+  /** Of its end record. */
+  digest: z.string(),
+  /** What it was called on its medium. */
+  name: z.string(),
+});
+export type ChainLink = z.infer<typeof chainLinkSchema>;
 
 /** The identity of a set: the first record after a part's label. */
 export const setHeadSchema = z.object({
@@ -11,7 +25,7 @@ export const setHeadSchema = z.object({
   createdAt: z.string(),
   kind: z.enum(['full', 'incremental']),
   /** The sets an incremental points into, oldest first; empty for a full set. */
-  chain: z.array(z.object({ setId: z.uuid(), digest: z.string() })),
+  chain: z.array(chainLinkSchema).max(maxChain),
   /** Where the block maps stand: before the data, or (incremental by checksum) after it. */
   maps: z.enum(['first', 'last']),
   /** Reserved by format 1 and null until encryption is used; a reader without the key refuses. */
@@ -46,6 +60,8 @@ export interface VolumeMap {
    * in none of the three lists is free and may hold anything. Absent means none.
    */
   readonly zero?: readonly Extent[];
+  /** Of an incremental set: what is kept and lies in earlier sets. Shares no byte with the others. Absent means nothing. */
+  readonly earlier?: EarlierRuns;
 }
 
 /** Something a backup left out of a volume, and why. */
@@ -70,6 +86,8 @@ export const setTotalsSchema = z.object({
       /** Bytes on the medium. */
       stored: z.number().int().nonnegative(),
       groups: z.number().int().nonnegative(),
+      /** Plain bytes that lie in earlier sets. */
+      earlier: z.number().int().nonnegative().optional(),
       /** Null when the file system's used map was trusted or there is none; else why all sectors were taken. */
       wholeBecause: z.string().nullable(),
       /** Byte extents of the volume that could not be read and were stored as zeros. */

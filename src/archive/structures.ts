@@ -5,7 +5,7 @@
 /** The version of the format, in every magic. */
 export const formatVersion = 1;
 
-/** What a record is; the order here is the order in a set. */
+/** What a record is; the order here is the order in a full set, but for the sums. */
 export const kinds = {
   label: 1,
   head: 2,
@@ -24,6 +24,8 @@ export const kinds = {
   more: 13,
   /** Closes the set. */
   end: 14,
+  /** What an incremental backup compares with; stands in front of the checksums. */
+  sums: 15,
 } as const;
 export type Kind = keyof typeof kinds;
 
@@ -72,6 +74,7 @@ export const digestedKinds: ReadonlySet<Kind> = new Set([
   'head',
   'layout',
   'map',
+  'sums',
   'checksums',
   'exceptions',
   'totals',
@@ -90,6 +93,9 @@ export const noVolume = 0xffffffff;
 
 /** Bytes of SHA-256 kept for each group in the table of checksums. */
 export const checksumLength = 16;
+
+/** Least bytes of a cell, the unit in which incremental backups compare. */
+export const leastCell = 16 * 1024;
 
 /** Pieces that tables and maps are cut into, plain bytes. */
 export const tablePieceLength = 1024 * 1024;

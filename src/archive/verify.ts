@@ -6,6 +6,7 @@ import { nodeCodec, type Codec } from './codec.ts';
 import { decodeDocument, endSchema, type End } from './documents.ts';
 import { endOf, lookAtEnds, openRecords, setIdOf } from './open.ts';
 import { ProblemList } from './problem-list.ts';
+import { openSet } from './reader.ts';
 import { unpack, type StoredRecord, type Unpacked } from './record.ts';
 import { walk, type Found } from './scan.ts';
 import { RecordSequence } from './sequence.ts';
@@ -16,6 +17,8 @@ import { unnumberedKinds } from './structures.ts';
 export interface VerifyOptions {
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
+  /** Where the earlier sets of an incremental one are looked for, when not beside it. */
+  readonly chain?: readonly Medium[];
   /** Decompresses and checks the records; what Node has when absent or null. */
   readonly codec?: Codec | null;
 }
@@ -34,28 +37,74 @@ const maxAhead = 8;
 
 /**
  * Reads a whole set and checks every record, the sequence of ordinals, and that maps, checksums,
- * totals, index and digest agree with the records. Problems are collected, not thrown; thrown are
+ * totals, index and digest agree with the records, and reads what an incremental one needs of the earlier sets. Problems are collected, not thrown; thrown are
  * `no-such-set`, `not-a-set`, `set-too-new`, `set-encrypted` and what the medium throws.
  */
 export async function verifySet(medium: Medium, name: string, options: VerifyOptions): Promise<VerifyReport> {
   const source = await medium.open(name);
   try {
-    if (source.record !== undefined) return await verifyFromFront(source, name, options);
-    const problems = new ProblemList();
-    const ends = await lookAtEnds(source, name);
-    const end = await endOf(source, name, ends).catch((error: unknown): null => {
-      if (!isDamage(error) && !isCoded(error, 'set-incomplete')) throw error;
-      problems.push(error);
-      return null;
-    });
-    const totalBytes = end === null ? 0 : await plainTotal(source, name);
-    const pass = new VerifyPass(source.bytes, options, totalBytes);
-    await pass.run(source, setIdOf(ends));
-    problems.push(...pass.conclude(end));
-    return { records: pass.records, bytes: pass.bytes, problems: distinct(problems.items) };
+    const own = await verifyOwn(source, name, options);
+    // A set that is not sound cannot tell what it needs of others.
+    return own.problems.length > 0 ? own : await verifyChain(medium, name, options, own);
   } finally {
     await source.close();
   }
+}
+
+async function verifyOwn(source: RecordSource, name: string, options: VerifyOptions): Promise<VerifyReport> {
+  if (source.record !== undefined) return await verifyFromFront(source, name, options);
+  const problems = new ProblemList();
+  const ends = await lookAtEnds(source, name);
+  const end = await endOf(source, name, ends).catch((error: unknown): null => {
+    if (!isDamage(error) && !isCoded(error, 'set-incomplete')) throw error;
+    problems.push(error);
+    return null;
+  });
+  const totalBytes = end === null ? 0 : await plainTotal(source, name);
+  const pass = new VerifyPass(source.bytes, options, totalBytes);
+  await pass.run(source, setIdOf(ends));
+  problems.push(...pass.conclude(end));
+  return { records: pass.records, bytes: pass.bytes, problems: distinct(problems.items) };
+}
+
+/** Reads what an incremental set needs of the earlier ones of its chain. */
+async function verifyChain(
+  medium: Medium,
+  name: string,
+  options: VerifyOptions,
+  own: VerifyReport,
+): Promise<VerifyReport> {
+  const problems = new ProblemList();
+  const { codec = null, chain = [medium], signal, reporter } = options;
+  let { records, bytes } = own;
+  try {
+    const reader = await openSet(medium, name, { codec, chain });
+    try {
+      const needed = [...reader.maps.values()].reduce((sum, map) => sum + (map.earlier?.total() ?? 0), 0);
+      for (const id of reader.maps.keys()) {
+        const index = reader.index(id);
+        const groups = {
+          from: index.ownGroups,
+          onDamage: 'report',
+          ...(signal === undefined ? {} : { signal }),
+        } as const;
+        for await (const { index: group, damage, release } of reader.groups(id, groups)) {
+          if (damage === null) {
+            records++;
+            bytes += index.groupLength(group);
+          } else problems.push(damage);
+          release?.();
+          reporter.progress({ phase: 'verify', doneBytes: bytes, totalBytes: own.bytes + needed });
+        }
+      }
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    if (!isCoded(error, 'chain-link-missing', 'chain-link-foreign', 'chain-out-of-order')) throw error;
+    problems.push(error);
+  }
+  return { records, bytes, problems: problems.items };
 }
 
 /** A medium that is read from the front is passed over once; its end is met at the end. */

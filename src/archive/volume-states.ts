@@ -11,8 +11,11 @@ export interface VolumeState {
   readonly size: number;
   readonly number: number;
   readonly firstOrdinal: number;
-  readonly groups: number;
-  readonly plainBytes: number;
+  /** Of an incremental set known when the volume has ended. */
+  groups: number;
+  plainBytes: number;
+  /** Plain bytes that lie in earlier sets; null in a full set. */
+  earlierBytes: number | null;
   /** Ordinals of the pieces of its map, and of their copies. */
   readonly maps: number[];
   readonly copies: number[];
@@ -44,27 +47,38 @@ export function placeVolumes(
   const numbers = new Set<number>();
   let firstOrdinal = nextOrdinal + found.reduce((sum, { pieces }) => sum + pieces.length, 0);
   return found.map(({ id, size, groupCount, plainBytes, pieces }) => {
-    const number = layout.volumes.findIndex((volume) => volume.id === id);
-    if (number === -1 || numbers.has(number)) {
-      throw new RemetalError('internal', `Volume ${id} is not the next of the layout.`);
-    }
-    numbers.add(number);
     placeMap(pieces, firstOrdinal);
-    const volume: VolumeState = {
-      volume: id,
-      size,
-      number,
+    const volume = {
+      ...newVolume(id, size, layout, numbers),
       firstOrdinal,
       groups: groupCount,
       plainBytes,
-      maps: [],
-      copies: [],
-      next: 0,
-      zero: 0,
-      stored: 0,
-      unreadable: [],
     };
     firstOrdinal += groupCount;
     return { volume, pieces };
   });
+}
+
+/** A volume of which nothing is written yet. `numbers` are those of the volumes before, and take its own. */
+export function newVolume(id: string, size: number, layout: Layout, numbers: Set<number>): VolumeState {
+  const number = layout.volumes.findIndex((volume) => volume.id === id);
+  if (number === -1 || numbers.has(number)) {
+    throw new RemetalError('internal', `Volume ${id} is not the next of the layout.`);
+  }
+  numbers.add(number);
+  return {
+    volume: id,
+    size,
+    number,
+    firstOrdinal: 0,
+    groups: 0,
+    plainBytes: 0,
+    earlierBytes: null,
+    maps: [],
+    copies: [],
+    next: 0,
+    zero: 0,
+    stored: 0,
+    unreadable: [],
+  };
 }

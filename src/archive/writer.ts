@@ -1,24 +1,33 @@
-import { normalize, total, type Extent } from '../bytes/index.ts';
+import type { Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Buffering, Medium } from '../medium/medium.ts';
 import type { BufferReport } from '../progress/index.ts';
+import { CellCutter, cellSizeOf } from './cells.ts';
 import { nodeCodec, type Codec } from './codec.ts';
-import type { Contents, Place } from './documents.ts';
-import { GroupPipeline } from './group-pipeline.ts';
+import { GroupPipeline, type PendingGroup } from './group-pipeline.ts';
 import { GroupIndex } from './map.ts';
+import { encodeMap, placeMap } from './map-record.ts';
 import { sumOf } from './record.ts';
 import { RecordStream, type RecordFields } from './record-stream.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
+import { Sieve } from './sieve.ts';
+import type { Since } from './since.ts';
 import { recordSizes } from './sizes.ts';
-import { checksumLength } from './structures.ts';
+import { memorySpool, type SpoolMaker } from './spool.ts';
+import { SumTable } from './sum-table.ts';
 import { ChecksumTable } from './tables.ts';
-import { placeVolumes, type VolumeState } from './volume-states.ts';
+import { writeTail, type ClosingFacts, type MapRecord, type Named } from './tail.ts';
+import { newVolume, placeVolumes, type VolumeState } from './volume-states.ts';
 
 export interface SetRequest {
+  /** That of an incremental set has `kind` incremental, `maps` last and the chain of `since`. */
   readonly head: SetHead;
   readonly layout: Layout;
-  /** The maps of all volumes, in the order in which `beginVolume` will follow; each is asked for once and let go. */
+  /**
+   * The maps of all volumes, in the order in which `beginVolume` will follow; each is asked for once and let go. Not
+   * asked for in an incremental set.
+   */
   readonly maps: Iterable<VolumeMap>;
   /** zstd level, 1 by default; 0 stores plain. */
   readonly level: number;
@@ -28,6 +37,13 @@ export interface SetRequest {
   readonly codec?: Codec | null;
   /** Plain bytes of all groups, about: a buffer need not be larger. */
   readonly expectedBytes?: number;
+  /**
+   * The set an incremental one builds on: what it holds unchanged is left out. The groups are given as for a full
+   * set. Volumes it does not hold, or in another size, are stored whole. Stays the caller's to close.
+   */
+  readonly since?: Since;
+  /** Takes the table of sums, 16 bytes for every 16 KiB of data; in memory when absent. */
+  readonly makeSpool?: SpoolMaker;
 }
 
 export interface GroupOptions {
@@ -35,16 +51,6 @@ export interface GroupOptions {
   readonly unreadable?: readonly Extent[];
   /** Called once the plain buffer is no longer needed; until then its bytes must not change. */
   readonly release?: () => void;
-}
-
-/** What only the caller knows of a finished backup; everything else the writer counts. */
-export interface ClosingFacts {
-  /** By volume id: why all sectors were taken; absent or null when the used map was trusted or there is none. */
-  readonly wholeBecause: Readonly<Record<string, string | null>>;
-  readonly leftOut: SetTotals['leftOut'];
-  readonly startedAt: string;
-  readonly finishedAt: string;
-  readonly notices: SetTotals['notices'];
 }
 
 /** Writes one set, strictly in order. Any call that throws leaves only `abort` to be called. */
@@ -62,9 +68,6 @@ export interface SetWriter {
   /** Leaves the set incomplete; safe to call after anything. */
   abort(): Promise<void>;
 }
-
-/** Unreadable extents listed in the totals for one volume; the records themselves list all. */
-const maxListedExtents = 10_000;
 
 /** Head, maps and tables of a set that is small take less. */
 const besidesGroups = 16 * 1024 * 1024;
@@ -117,8 +120,11 @@ export async function createSet(medium: Medium, request: SetRequest): Promise<Se
   };
 }
 
-/** The ordinals of the records that the contents name; where they lie is known when all are on the medium. */
-type Named = Record<'head' | 'layout' | 'checksums' | 'exceptions' | 'totals' | 'index', number[]>;
+/** Compares the cells of a volume with an earlier set, or only takes their sums. */
+interface Intake {
+  push(extents: readonly Extent[], plain: Uint8Array, unreadable: readonly Extent[]): Promise<void>;
+  end(): Promise<void>;
+}
 
 class SequentialWriter {
   readonly #stream: RecordStream;
@@ -126,20 +132,36 @@ class SequentialWriter {
   readonly #pieceLength: number;
   readonly #pipeline: GroupPipeline;
   readonly #checksums: ChecksumTable;
+  readonly #sums: SumTable;
   readonly #volumes: VolumeState[] = [];
+  readonly #numbers = new Set<number>();
   /** Volumes begun. */
   #begun = 0;
-  /** Of the volume begun last. */
-  #groups: GroupIndex | null = null;
-  readonly #named: Named = { head: [], layout: [], checksums: [], exceptions: [], totals: [], index: [] };
-  /** Block maps as stored, to be written again behind the data. */
-  readonly #mapRecords: { volume: VolumeState; fields: RecordFields; payload: Uint8Array }[] = [];
+  /** Of the volume begun last: its map, the index of what is given, how much of that was given, where its data goes. */
+  #now: {
+    readonly map: VolumeMap;
+    readonly groups: GroupIndex;
+    given: number;
+    readonly intake: Intake;
+    readonly sieve: Sieve | null;
+  } | null = null;
+  readonly #named: Named = {
+    head: [],
+    layout: [],
+    sums: [],
+    checksums: [],
+    exceptions: [],
+    totals: [],
+    index: [],
+  };
+  readonly #maps: MapRecord[] = [];
 
   constructor(stream: RecordStream, request: SetRequest, pieceLength: number) {
     this.#stream = stream;
     this.#request = request;
     this.#pieceLength = pieceLength;
     this.#checksums = new ChecksumTable(pieceLength);
+    this.#sums = new SumTable((request.makeSpool ?? memorySpool)());
     this.#pipeline = new GroupPipeline({
       stream,
       level: request.level,
@@ -148,15 +170,19 @@ class SequentialWriter {
     });
   }
 
+  get #isIncremental(): boolean {
+    return this.#request.head.maps === 'last';
+  }
+
   async begin(): Promise<void> {
     await this.#stream.begin();
     this.#named.head.push(await this.#stream.document('head', this.#request.head));
     this.#named.layout.push(await this.#stream.document('layout', this.#request.layout));
-    await this.#maps();
+    if (!this.#isIncremental) await this.#mapsFirst();
   }
 
   /* All maps stand before all groups, so a reader that comes from the front knows everything before it writes. */
-  async #maps(): Promise<void> {
+  async #mapsFirst(): Promise<void> {
     const { maps, layout } = this.#request;
     const placed = placeVolumes(maps, layout, {
       pieceLength: this.#pieceLength,
@@ -164,62 +190,81 @@ class SequentialWriter {
     });
     for (const { volume, pieces } of placed) {
       this.#volumes.push(volume);
-      for (const [piece, plain] of pieces.entries()) await this.#mapPiece(volume, piece, plain);
+      for (const [piece, plain] of pieces.entries()) {
+        const record = await mapRecord(volume, piece, plain);
+        this.#maps.push(record);
+        volume.maps.push((await this.#stream.append(record.fields, record.payload)).ordinal);
+      }
     }
-  }
-
-  async #mapPiece(volume: VolumeState, index: number, plain: Buffer): Promise<void> {
-    const packed = (await nodeCodec.compress(plain, 3)).bytes;
-    const small = packed.length < plain.length;
-    const fields: RecordFields = {
-      kind: 'map',
-      codec: small ? 'zstd' : 'plain',
-      volume: volume.number,
-      index,
-      plainLength: plain.length,
-      sum: sumOf(plain),
-    };
-    const payload = small ? Buffer.from(packed) : plain;
-    this.#mapRecords.push({ volume, fields, payload });
-    volume.maps.push((await this.#stream.append(fields, payload)).ordinal);
   }
 
   async beginVolume(map: VolumeMap): Promise<void> {
     await this.#endVolume();
-    const volume = this.#volumes[this.#begun];
     const groups = new GroupIndex(map);
-    if (volume?.volume !== map.volume || volume.groups !== groups.groupCount) {
+    if (this.#isIncremental) {
+      const volume = newVolume(map.volume, map.size, this.#request.layout, this.#numbers);
+      this.#volumes.push({ ...volume, firstOrdinal: this.#stream.nextOrdinal });
+    }
+    const volume = this.#volumes[this.#begun];
+    if (volume?.volume !== map.volume || (!this.#isIncremental && volume.groups !== groups.groupCount)) {
       throw new RemetalError('internal', `Volume ${map.volume} is not the next of the maps.`);
     }
     this.#begun++;
-    this.#groups = groups;
+    const sieve = this.#sieveFor(map, volume);
+    this.#now = { map, groups, given: 0, sieve, intake: sieve ?? new SumsOnly(map, this.#sums) };
+  }
+
+  /** Null where there is nothing to compare with. */
+  #sieveFor(map: VolumeMap, volume: VolumeState): Sieve | null {
+    const { since } = this.#request;
+    const before = since?.volumes.get(map.volume);
+    if (since === undefined || before === undefined) return null;
+    if (before.size !== map.size || before.cellSize !== cellSizeOf(map.blockSize)) return null;
+    return new Sieve({
+      map,
+      since: before,
+      sums: since.sums,
+      link: since.chain.length,
+      table: this.#sums,
+      emit: ({ plain, extents, unreadable }) =>
+        this.#store(volume, { kind: 'data', plain, extents, unreadable, release: () => {} }),
+    });
   }
 
   async group(plain: Uint8Array, options: GroupOptions): Promise<void> {
     const volume = this.#volumes[this.#begun - 1];
-    const groups = this.#groups;
-    const i = volume?.next ?? 0;
+    const now = this.#now;
+    const i = now?.given ?? 0;
     if (
       volume === undefined ||
-      groups === null ||
-      i >= groups.groupCount ||
-      plain.length !== groups.groupLength(i)
+      now === null ||
+      i >= now.groups.groupCount ||
+      plain.length !== now.groups.groupLength(i)
     ) {
       throw new RemetalError('internal', 'Group is not the next of the map.', {
         facts: { volume: volume?.volume, group: i, length: plain.length },
       });
     }
-    volume.next++;
-    const unreadable = options.unreadable ?? [];
+    now.given++;
+    const { unreadable = [], release = () => {} } = options;
+    const extents = now.groups.groupExtents(i);
+    const kind = now.groups.isControl(i) ? 'control' : 'data';
+    if (kind === 'data') await now.intake.push(extents, plain, unreadable);
+    if (kind === 'control' || now.sieve === null) {
+      await this.#store(volume, { kind, plain, extents, unreadable, release });
+    } else release();
+  }
+
+  async #store(
+    volume: VolumeState,
+    group: Pick<PendingGroup, 'kind' | 'plain' | 'extents' | 'unreadable' | 'release'>,
+  ): Promise<void> {
+    const { unreadable, plain } = group;
     volume.unreadable.push(...unreadable);
     await this.#pipeline.push({
-      plain,
-      unreadable,
-      release: options.release ?? (() => {}),
-      kind: groups.isControl(i) ? 'control' : 'data',
+      ...group,
       volume: volume.number,
-      index: i,
-      extents: groups.groupExtents(i),
+      index: volume.next++,
       stored: (bytes, zero) => {
         volume.stored += bytes;
         if (zero) volume.zero += plain.length;
@@ -228,117 +273,95 @@ class SequentialWriter {
   }
 
   async #endVolume(): Promise<void> {
-    await this.#pipeline.drain();
     const volume = this.#volumes[this.#begun - 1];
-    if (volume === undefined || volume.next === volume.groups) return;
-    throw new RemetalError('internal', `Volume ${volume.volume} ended before its last group.`, {
-      facts: { given: volume.next, groups: volume.groups },
-    });
+    const now = this.#now;
+    if (volume === undefined || now === null) return;
+    if (now.given !== now.groups.groupCount) {
+      throw new RemetalError('internal', `Volume ${volume.volume} ended before its last group.`, {
+        facts: { given: now.given, groups: now.groups.groupCount },
+      });
+    }
+    await now.intake.end();
+    await this.#pipeline.drain();
+    this.#now = null;
+    if (this.#isIncremental) await this.#describe(volume, now.map, now.sieve);
+  }
+
+  /** The map of a volume of an incremental set is known when its last group was compared. */
+  async #describe(volume: VolumeState, full: VolumeMap, sieve: Sieve | null): Promise<void> {
+    const map = sieve === null ? full : { ...full, data: sieve.changed, earlier: sieve.earlier };
+    const { groupCount, plainBytes } = new GroupIndex(map);
+    if (groupCount !== volume.next) {
+      throw new RemetalError('internal', `The groups of ${volume.volume} are not those of its map.`);
+    }
+    volume.groups = groupCount;
+    volume.plainBytes = plainBytes;
+    volume.earlierBytes = sieve?.earlier.total() ?? 0;
+    const pieces = encodeMap(map, this.#pieceLength);
+    placeMap(pieces, volume.firstOrdinal);
+    for (const [piece, plain] of pieces.entries()) this.#maps.push(await mapRecord(volume, piece, plain));
   }
 
   async stop(): Promise<void> {
     // What waits for room in the buffer is let go first.
     await this.#stream.stop();
     await this.#pipeline.stop();
+    await this.#sums.close();
   }
 
-  /** Everything behind the data, in the order of docs/format.md. */
   async finish(facts: ClosingFacts): Promise<SetTotals> {
     await this.#endVolume();
-    const stream = this.#stream;
-    const named = this.#named;
-    named.head.push(await stream.document('head', this.#request.head, true));
-    named.layout.push(await stream.document('layout', this.#request.layout, true));
-    for (const { volume, fields, payload } of this.#mapRecords) {
-      volume.copies.push((await stream.append({ ...fields, copy: true }, payload)).ordinal);
-    }
-    for (const piece of this.#checksums.pieces()) named.checksums.push(await this.#table('checksums', piece));
-    named.exceptions.push(await stream.document('exceptions', { format: 1, files: [] }));
-    const totals = this.#totals(facts);
-    named.totals.push(await stream.document('totals', totals));
-    await stream.settle();
-    for (const piece of stream.index(this.#pieceLength)) named.index.push(await this.#table('index', piece));
-    await stream.settle();
-    const contents = await stream.document('contents', this.#contents());
-    await stream.settle();
-    await stream.close({
-      format: 1,
-      setId: this.#request.head.setId,
-      records: stream.nextOrdinal + 1,
-      parts: stream.parts,
-      contents: stream.placeOf(contents),
-      digest: stream.digest(),
-      signature: null,
-    });
+    const { head, layout } = this.#request;
+    const totals = await writeTail(
+      this.#stream,
+      {
+        head,
+        layout,
+        pieceLength: this.#pieceLength,
+        volumes: this.#volumes,
+        maps: this.#maps,
+        sums: this.#sums,
+        checksums: this.#checksums,
+        named: this.#named,
+      },
+      facts,
+    );
+    await this.#sums.close();
     return totals;
   }
+}
 
-  #contents(): Contents {
-    const places = (ordinals: readonly number[]): Place[] =>
-      ordinals.map((ordinal) => this.#stream.placeOf(ordinal));
-    const { head, layout, checksums, exceptions, totals, index } = this.#named;
-    return {
-      format: 1,
-      setId: this.#request.head.setId,
-      head: places(head),
-      layout: places(layout),
-      volumes: this.#volumes.map(({ volume, number, maps, copies, firstOrdinal, groups }) => ({
-        volume,
-        number,
-        maps: places(maps),
-        copies: places(copies),
-        firstOrdinal,
-        groups,
-      })),
-      checksums: places(checksums),
-      checksumEntries: this.#pieceLength / checksumLength,
-      exceptions: places(exceptions),
-      totals: places(totals),
-      index: places(index),
-    };
+/** Takes the sums of a volume that is stored whole. */
+class SumsOnly implements Intake {
+  readonly #cutter: CellCutter;
+  readonly #table: SumTable;
+
+  constructor(map: VolumeMap, table: SumTable) {
+    this.#cutter = new CellCutter(cellSizeOf(map.blockSize));
+    this.#table = table;
   }
 
-  async #table(kind: 'checksums' | 'index', piece: { firstEntry: number; bytes: Buffer }): Promise<number> {
-    const { bytes, firstEntry } = piece;
-    const fields = {
-      kind,
-      codec: 'plain',
-      index: firstEntry,
-      plainLength: bytes.length,
-      sum: sumOf(bytes),
-    } as const;
-    return (await this.#stream.append(fields, bytes)).ordinal;
+  async push(extents: readonly Extent[], plain: Uint8Array, unreadable: readonly Extent[]): Promise<void> {
+    const sums = Array.from(this.#cutter.push(extents, plain, unreadable), ({ sum }) => sum);
+    await this.#table.push(Buffer.concat(sums));
   }
 
-  #totals(facts: ClosingFacts): SetTotals {
-    const notices = [...facts.notices];
-    const volumes = this.#volumes.map((volume) => {
-      const unreadable = normalize(volume.unreadable);
-      if (unreadable.length > maxListedExtents) {
-        notices.push({
-          code: 'unreadable-list-cut',
-          message: `Volume ${volume.volume} has ${unreadable.length} unreadable extents (${total(unreadable)} bytes); the first ${maxListedExtents} are listed here, all of them in the records.`,
-        });
-      }
-      return {
-        volume: volume.volume,
-        size: volume.size,
-        kept: volume.plainBytes,
-        zero: volume.zero,
-        stored: volume.stored,
-        groups: volume.groups,
-        wholeBecause: facts.wholeBecause[volume.volume] ?? null,
-        unreadable: unreadable.slice(0, maxListedExtents),
-      };
-    });
-    const { leftOut, startedAt, finishedAt } = facts;
-    return {
-      volumes,
-      leftOut: [...leftOut],
-      records: this.#stream.nextOrdinal,
-      startedAt,
-      finishedAt,
-      notices,
-    };
+  async end(): Promise<void> {
+    const last = this.#cutter.end();
+    if (last !== null) await this.#table.push(last.sum);
   }
+}
+
+async function mapRecord(volume: VolumeState, index: number, plain: Buffer): Promise<MapRecord> {
+  const packed = (await nodeCodec.compress(plain, 3)).bytes;
+  const small = packed.length < plain.length;
+  const fields: RecordFields = {
+    kind: 'map',
+    codec: small ? 'zstd' : 'plain',
+    volume: volume.number,
+    index,
+    plainLength: plain.length,
+    sum: sumOf(plain),
+  };
+  return { volume, fields, payload: small ? Buffer.from(packed) : plain };
 }

@@ -4,8 +4,10 @@ import {
   openSet,
   type SetHead,
   type SetTotals,
+  type Since,
   type VolumeMap,
 } from '../../src/archive/index.ts';
+import { intersect, type Extent } from '../../src/bytes/index.ts';
 import type { Layout } from '../../src/layout/layout.ts';
 import type { Medium } from '../../src/medium/index.ts';
 import { silent } from '../../src/progress/index.ts';
@@ -107,6 +109,10 @@ export interface WriteOptions {
   readonly level?: number;
   /** Kinds of volumes by id; `whole` for the others. */
   readonly kinds?: Readonly<Record<string, 'boot' | 'whole'>>;
+  /** The set this one builds on; its head becomes that of an incremental set. */
+  readonly since?: Since;
+  /** Byte extents by volume that could not be read. */
+  readonly unreadable?: Readonly<Record<string, readonly Extent[]>>;
 }
 
 /** Writes a set of these volumes. */
@@ -115,8 +121,15 @@ export async function writeSet(
   volumes: readonly TestVolume[],
   options: WriteOptions = {},
 ): Promise<SetTotals> {
+  const { since } = options;
+  const chained = since === undefined ? {} : ({ kind: 'incremental', maps: 'last' } as const);
   const writer = await createSet(medium, {
-    head: options.head ?? testHead(),
+    head: {
+      ...(options.head ?? testHead()),
+      ...chained,
+      ...(since === undefined ? {} : { chain: [...since.chain] }),
+    },
+    ...(since === undefined ? {} : { since }),
     layout: withKinds(testLayout(...volumes.map(({ map }) => map.volume)), options.kinds ?? {}),
     maps: volumes.map(({ map }) => map),
     level: options.level ?? 1,
@@ -126,7 +139,10 @@ export async function writeSet(
     for (const volume of volumes) {
       await writer.beginVolume(volume.map);
       const index = new GroupIndex(volume.map);
-      for (let i = 0; i < index.groupCount; i++) await writer.group(groupBytes(volume, index, i));
+      for (let i = 0; i < index.groupCount; i++) {
+        const unreadable = intersect(index.groupExtents(i), options.unreadable?.[volume.map.volume] ?? []);
+        await writer.group(groupBytes(volume, index, i), unreadable.length === 0 ? {} : { unreadable });
+      }
     }
     return await writer.finish({
       wholeBecause: {},

@@ -175,6 +175,8 @@ export async function setOf(
         yield { index: group, extents, plain: bytes, zero: zero && !hit, damage, unreadable: [] };
       }
     },
+    async *sums() {},
+    link: () => Promise.resolve({ setId: head.setId, digest: '', name: head.name }),
     async *checksums(volume) {
       const index = indexOf(volume);
       for (let group = 0; group < index.groupCount; group++) {
