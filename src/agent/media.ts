@@ -118,7 +118,7 @@ export async function setsUnder(top: string, on: HostFileSystem): Promise<FoundS
 
 async function headOf(medium: Medium, name: string): Promise<SetHead | null> {
   try {
-    const set = await openSet(medium, name);
+    const set = await openSet(medium, name, { chain: 'leave' });
     await set.close();
     return set.head;
   } catch (error) {

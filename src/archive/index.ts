@@ -14,6 +14,8 @@ export {
   type VolumeMap,
 } from './set.ts';
 export type { GroupChecksum } from './checksums.ts';
+export { restOf } from './cells.ts';
+export { EarlierRuns } from './earlier-runs.ts';
 export { checkMap, GroupIndex, maxGroupSize } from './map.ts';
 export { loadSince, type Since } from './since.ts';
 export { memorySpool, type Spool, type SpoolMaker } from './spool.ts';

@@ -12,7 +12,7 @@ import { bufferPool } from '../disk/index.ts';
 import { isCoded } from '../errors/index.ts';
 import type { Medium, SetOnMedium } from '../medium/medium.ts';
 import type { Notice } from '../progress/index.ts';
-import { nativeCodec } from '../system/index.ts';
+import { nativeCodec, spoolFile } from '../system/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, BackupResult } from './request.ts';
 import { survey, type Survey } from './survey.ts';
@@ -47,12 +47,12 @@ async function setName(medium: Medium, name: string, now: Date): Promise<string>
 }
 
 /**
- * Images disks onto a medium as one full set. The sources are only read. Throws what `survey` throws,
+ * Images disks onto a medium as one set, a full one or what has changed since an earlier one. The sources are only read. Throws what `survey` throws,
  * `disk-read-failed` (with `onReadError: 'stop'`), `disk-gone`, `medium-full`, `medium-failed` and
  * `interrupted`; whatever it throws, what is on the medium then is not a complete set.
  */
 export async function backup(request: BackupRequest): Promise<BackupResult> {
-  const { medium, reporter, signal, now } = request;
+  const { medium, reporter, signal, now, since } = request;
   const began = performance.now();
   const notices: SetTotals['notices'] = [];
   const tell = (notice: Notice): void => {
@@ -65,9 +65,9 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
     setId: randomUUID(),
     name: request.name,
     createdAt: now.toISOString(),
-    kind: 'full',
-    chain: [],
-    maps: 'first',
+    ...(since === undefined
+      ? { kind: 'full', chain: [], maps: 'first' }
+      : { kind: 'incremental', chain: [...since.chain], maps: 'last' }),
     encryption: null,
     software: `remetal ${packageFacts.version}`,
     note: request.note,
@@ -81,6 +81,8 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
     level: request.level,
     name: set,
     codec: nativeCodec(),
+    makeSpool: spoolFile,
+    ...(since === undefined ? {} : { since }),
   });
   try {
     const unreadable = await moveVolumes(request, found, writer);

@@ -1,6 +1,7 @@
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { DiskIdentity } from '../disk/identity.ts';
 import type { Layout } from '../layout/layout.ts';
+import type { Since } from '../archive/index.ts';
 import type { SetHead, SetTotals } from '../archive/set.ts';
 import type { Medium } from '../medium/medium.ts';
 import type { Reporter } from '../progress/progress.ts';
@@ -27,6 +28,8 @@ export interface BackupRequest {
   /** zstd level, 1 by default; 0 stores plain. */
   readonly level: number;
   readonly now: Date;
+  /** The earlier set an incremental backup builds on; a full one is made when absent. Closed by the caller. */
+  readonly since?: Since;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
 }

@@ -6,7 +6,7 @@ import type { Medium } from '../medium/index.ts';
 import { nativeCodec } from '../system/index.ts';
 import { usage, type Context } from './context.ts';
 import { knownPlaces, type KnownPlace } from './known-places.ts';
-import { mediumAt, tellMovements, type TapeOptions } from './place.ts';
+import { tellMovements, withChainMedia, type SetOptions } from './place.ts';
 import { chosenSet } from './sets.ts';
 
 /** For the argument of a verb that takes such an address. */
@@ -165,23 +165,21 @@ export interface AddressedSet {
 export async function withAddressedSet<T>(
   context: Context,
   words: readonly string[],
-  options: TapeOptions,
+  options: SetOptions,
   work: (at: AddressedSet) => Promise<T>,
 ): Promise<T> {
   const address = setAddress(words);
   const place = address.place ?? (await placeOf(context, address.set));
-  const medium = mediumAt(context, place, options);
-  try {
-    const reader = await openSet(medium, await setNamed(medium, address.set), { codec: nativeCodec() });
+  return await withChainMedia(context, place, options, async (medium, chain) => {
+    const name = await setNamed(medium, address.set);
+    const reader = await openSet(medium, name, { codec: nativeCodec(), chain });
     try {
       return await work({ reader, medium, place, volume: address.volume, rest: address.rest });
     } finally {
       await reader.close();
       tellMovements(context, medium);
     }
-  } finally {
-    await medium.close();
-  }
+  });
 }
 
 /** A volume of a set opened by its address. */
@@ -194,7 +192,7 @@ export interface AddressedVolume extends AddressedSet {
 export async function withAddressedVolume<T>(
   context: Context,
   words: readonly string[],
-  options: TapeOptions,
+  options: SetOptions,
   work: (at: AddressedVolume) => Promise<T>,
 ): Promise<T> {
   return await withAddressedSet(context, words, options, async (at) => {

@@ -1,10 +1,13 @@
 import { hostname } from 'node:os';
+import { loadSince, openSet, type Since } from '../archive/index.ts';
 import { backup, checkSource, type BackupResult, type SourceDisk } from '../backup/index.ts';
 import { formatBytes, formatDuration, total } from '../bytes/index.ts';
 import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
-import { machineFacts } from '../system/index.ts';
-import { collect, integerOption, sizeOption, type Context, type Verb } from './context.ts';
+import type { Medium } from '../medium/index.ts';
+import { machineFacts, nativeCodec, spoolFile } from '../system/index.ts';
+import { setNamed } from './address.ts';
+import { collect, integerOption, sizeOption, usage, type Context, type Verb } from './context.ts';
 import { rememberPlace } from './known-places.ts';
 import { addTapeOptions, mediumAt, placeText, tellMovements, type TapeOptions } from './place.ts';
 import { Option } from 'commander';
@@ -19,6 +22,11 @@ export const backupVerb: Verb = (program, act) => {
         '--to <place>',
         `${placeText} the set is written to; a folder is made where it is missing`,
       )
+      .option(
+        '--since <set>',
+        'store only what has changed since this set, or since the newest one of the machine of that name',
+      )
+      .option('--since-at <place>', 'where that set lies, when not in the place the new one goes to')
       .option('--name <name>', 'what the machine is called; the host name when absent')
       .option('--note <text>', 'a line that is kept in the set', '')
       .option('--all-sectors', 'take every sector, whatever the file systems say is free')
@@ -47,6 +55,8 @@ Examples:
 interface BackupOptions extends TapeOptions {
   readonly disk: readonly string[];
   readonly to: string;
+  readonly since?: string;
+  readonly sinceAt?: string;
   readonly name?: string;
   readonly note: string;
   readonly allSectors?: boolean;
@@ -63,6 +73,7 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
   const sizes = options.sectorSize === undefined ? {} : { sectorSize: options.sectorSize };
   const disks: SourceDisk[] = [];
   const medium = mediumAt(context, options.to, options);
+  let since: Since | null = null;
   try {
     for (const path of options.disk) {
       const identity = await identityOf(path, options.sectorSize);
@@ -70,6 +81,7 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
     }
     const began = performance.now();
     const facts = await machineFacts();
+    since = await sinceOf(context, medium, options);
     const result = await context.during('backup', (reporter) =>
       backup({
         disks,
@@ -79,6 +91,7 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
         note: options.note,
         allSectors: options.allSectors === true,
         keepDeleted: options.keepDeleted === true,
+        ...(since === null ? {} : { since }),
         onReadError: options.onReadError,
         level: options.level,
         now: new Date(),
@@ -96,8 +109,38 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
     return report(context, options.to, result, (performance.now() - began) / 1000);
   } finally {
     for (const { device } of disks) await device.close();
+    await since?.close();
     tellMovements(context, medium);
     await medium.close();
+  }
+}
+
+/**
+ * The set the new one builds on, as far as it is needed; null for a full backup. Throws `not-a-set`, what opening
+ * it throws and `chain-base-unfit`.
+ */
+async function sinceOf(
+  context: Context,
+  medium: Medium,
+  { since, sinceAt, ...options }: BackupOptions,
+): Promise<Since | null> {
+  if (since === undefined) {
+    if (sinceAt !== undefined)
+      usage('--since-at says where a set lies, and none is named.', 'Add --since SET.');
+    return null;
+  }
+  const place = sinceAt === undefined ? medium : mediumAt(context, sinceAt, options);
+  try {
+    const chain = place === medium ? [medium] : [place, medium];
+    const reader = await openSet(place, await setNamed(place, since), { codec: nativeCodec(), chain });
+    try {
+      context.output.remark(`since ${reader.name}, made ${reader.head.createdAt}`);
+      return await loadSince(reader, spoolFile);
+    } finally {
+      await reader.close();
+    }
+  } finally {
+    if (place !== medium) await place.close();
   }
 }
 
@@ -118,6 +161,10 @@ function report(context: Context, place: string, result: BackupResult, seconds: 
   const lines = [
     `${set}: ${formatBytes(sum('kept'))} of ${formatBytes(sum('size'))} kept, ${formatBytes(sum('stored'))} on the medium, ${formatDuration(seconds)}`,
   ];
+  const earlier = totals.volumes.reduce((bytes, volume) => bytes + (volume.earlier ?? 0), 0);
+  if (head.chain.length > 0) {
+    lines.push(`${formatBytes(earlier)} unchanged since ${head.chain.at(-1)!.name}, which this set needs`);
+  }
   for (const volume of totals.volumes) {
     if (volume.wholeBecause !== null) lines.push(`${volume.volume}: whole, because ${volume.wholeBecause}`);
   }

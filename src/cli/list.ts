@@ -1,4 +1,4 @@
-import { openSet } from '../archive/index.ts';
+import { openSet, type ChainLink, type SetHead } from '../archive/index.ts';
 import { formatBytes } from '../bytes/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Medium, SetOnMedium } from '../medium/index.ts';
@@ -34,14 +34,28 @@ async function list(context: Context, place: string, options: TapeOptions): Prom
       set.bytes === null ? '-' : formatBytes(set.bytes),
       String(set.parts),
       stateOf(set),
+      needsOf(set, sets),
     ]);
     context.output.result(
       { verb: 'list', place, sets },
-      table(['set', 'machine', 'made', 'size', 'parts', 'state'], rows),
+      table(['set', 'machine', 'made', 'size', 'parts', 'state', 'needs'], rows),
     );
   } finally {
     await medium.close();
   }
+}
+
+/** The earlier sets it points into, the ones that are not here or not those that were meant marked as such. */
+function needsOf({ chain }: Listed, sets: readonly Listed[]): string {
+  if (chain === null) return '-';
+  if (chain.length === 0) return 'nothing';
+  return chain
+    .map(({ name, setId }) => {
+      const found = sets.find((set) => set.name === name);
+      if (found === undefined) return `${name} (not here)`;
+      return found.setId !== null && found.setId !== setId ? `${name} (another set)` : name;
+    })
+    .join(', ');
 }
 
 function stateOf({ complete, continues, problem }: Listed): string {
@@ -53,21 +67,32 @@ interface Listed extends SetOnMedium {
   readonly machine: string | null;
   readonly createdAt: string | null;
   readonly setId: string | null;
+  readonly kind: SetHead['kind'] | null;
+  /** The earlier sets it needs, oldest first; null where the set was not opened. */
+  readonly chain: readonly ChainLink[] | null;
   readonly problem: string | null;
 }
 
 async function withHead(medium: Medium, set: SetOnMedium): Promise<Listed> {
-  const unread = { ...set, machine: null, createdAt: null, setId: null, problem: null };
+  const unread = {
+    ...set,
+    machine: null,
+    createdAt: null,
+    setId: null,
+    kind: null,
+    chain: null,
+    problem: null,
+  };
   if (set.made !== undefined) {
     const { name, createdAt, setId } = set.made;
     return { ...unread, machine: name, createdAt, setId };
   }
   if (!set.complete) return unread;
   try {
-    const reader = await openSet(medium, set.name);
+    const reader = await openSet(medium, set.name, { chain: 'leave' });
     await reader.close();
-    const { name, createdAt, setId } = reader.head;
-    return { ...unread, machine: name, createdAt, setId };
+    const { name, createdAt, setId, kind, chain } = reader.head;
+    return { ...unread, machine: name, createdAt, setId, kind, chain };
   } catch (error) {
     if (isCoded(error)) return { ...unread, problem: error.code };
     throw error;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openMedium, type Medium } from '../medium/index.ts';
-import { integerOption, sizeOption, type Context } from './context.ts';
+import { collect, integerOption, sizeOption, type Context } from './context.ts';
 import { tapeOperator } from './tape/operator.ts';
 
 /** The options of every verb that may go to a tape. */
@@ -9,6 +9,20 @@ export interface TapeOptions {
   readonly buffer?: number;
   /** Seconds. */
   readonly waitForCartridge?: number;
+}
+
+/** The options of every verb that reads a set, which may need earlier ones. */
+export interface SetOptions extends TapeOptions {
+  readonly chainAt?: readonly string[];
+}
+
+/** Adds the options of tapes and of chains to a verb. */
+export function addSetOptions(command: Command): Command {
+  return addTapeOptions(command).option(
+    '--chain-at <place>',
+    'where earlier sets lie that an incremental one needs, when not beside it; may be given again',
+    collect,
+  );
 }
 
 const mostWaitSeconds = 30 * 24 * 3600;
@@ -55,6 +69,22 @@ export function mediumAt(
       ...(buffer === undefined ? {} : { bufferBytes: buffer }),
     },
   });
+}
+
+/** Opens the place of a set, and with it the places of the earlier sets it may need, while `work` runs. */
+export async function withChainMedia<T>(
+  context: Context,
+  place: string,
+  options: SetOptions,
+  work: (medium: Medium, media: readonly Medium[]) => Promise<T>,
+): Promise<T> {
+  const medium = mediumAt(context, place, options);
+  const others = (options.chainAt ?? []).map((each) => mediumAt(context, each, options));
+  try {
+    return await work(medium, [medium, ...others]);
+  } finally {
+    for (const each of [medium, ...others]) await each.close();
+  }
 }
 
 /** What moving the medium has cost, as a line for the person; nothing where nothing moved. */

@@ -14,10 +14,10 @@ import {
 } from '../restore/wishes.ts';
 import { firmware } from '../system/index.ts';
 import { collect, integerOption, usage } from './context.ts';
-import { addTapeOptions, type TapeOptions } from './place.ts';
+import { addSetOptions, type SetOptions } from './place.ts';
 
 /** The options `plan` and `restore` share. */
-export interface RestoreOptions extends TapeOptions {
+export interface RestoreOptions extends SetOptions {
   readonly disk?: readonly string[];
   readonly set?: string;
   readonly target?: readonly string[];
@@ -34,7 +34,7 @@ export interface RestoreOptions extends TapeOptions {
 }
 
 export function addRestoreOptions(command: Command): Command {
-  return addTapeOptions(command)
+  return addSetOptions(command)
     .option(
       '--disk <path>',
       'the disk or image file to restore onto; given again for the next disk of the set',

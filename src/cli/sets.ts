@@ -3,7 +3,7 @@ import { RemetalError } from '../errors/index.ts';
 import type { Medium } from '../medium/index.ts';
 import { nativeCodec } from '../system/index.ts';
 import type { Context } from './context.ts';
-import { mediumAt, tellMovements, type TapeOptions } from './place.ts';
+import { tellMovements, withChainMedia, type SetOptions } from './place.ts';
 
 /**
  * The name of the set a command means: the one named, or the newest complete one. Throws `not-a-set`
@@ -36,7 +36,7 @@ export async function chosenSet(medium: Medium, named: string | undefined): Prom
 }
 
 async function createdAtOf(medium: Medium, name: string): Promise<string> {
-  const set = await openSet(medium, name);
+  const set = await openSet(medium, name, { chain: 'leave' });
   await set.close();
   return set.head.createdAt;
 }
@@ -44,20 +44,18 @@ async function createdAtOf(medium: Medium, name: string): Promise<string> {
 /** Opens the set a command means while `work` runs. */
 export async function withSet<T>(
   context: Context,
-  { place, ...options }: TapeOptions & { readonly place: string },
+  { place, chain, ...options }: SetOptions & { readonly place: string; readonly chain?: 'leave' },
   named: string | undefined,
   work: (set: SetReader, medium: Medium) => Promise<T>,
 ): Promise<T> {
-  const medium = mediumAt(context, place, options);
-  try {
-    const set = await openSet(medium, await chosenSet(medium, named), { codec: nativeCodec() });
+  return await withChainMedia(context, place, options, async (medium, media) => {
+    const name = await chosenSet(medium, named);
+    const set = await openSet(medium, name, { codec: nativeCodec(), chain: chain ?? media });
     try {
       return await work(set, medium);
     } finally {
       await set.close();
       tellMovements(context, medium);
     }
-  } finally {
-    await medium.close();
-  }
+  });
 }

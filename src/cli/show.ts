@@ -18,7 +18,7 @@ export const showVerb: Verb = (program, act) => {
 };
 
 async function show(context: Context, place: string, options: TapeOptions & { set?: string }): Promise<void> {
-  await withSet(context, { ...options, place }, options.set, async (set) => {
+  await withSet(context, { ...options, place, chain: 'leave' }, options.set, async (set) => {
     const { name: machine, createdAt } = set.head;
     await rememberPlace(context.world.environment, place, [{ name: set.name, machine, createdAt }], false);
     context.output.result(
@@ -45,6 +45,7 @@ function description(set: SetReader): string {
     `firmware  ${machine.firmware ?? 'not known'}`,
     `made      ${head.createdAt} by ${shown(head.software)}`,
   ];
+  if (head.chain.length > 0) lines.push(`needs     ${head.chain.map(({ name }) => shown(name)).join(', ')}`);
   if (head.note !== '') lines.push(`note      ${shown(head.note)}`);
   for (const disk of layout.disks) lines.push('', ...diskLines(set, disk));
   if (totals !== null) {

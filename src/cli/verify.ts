@@ -3,11 +3,11 @@ import { formatBytes } from '../bytes/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import { nativeCodec } from '../system/index.ts';
 import type { Context, Verb } from './context.ts';
-import { addTapeOptions, mediumAt, placeText, tellMovements, type TapeOptions } from './place.ts';
+import { addSetOptions, placeText, tellMovements, withChainMedia, type SetOptions } from './place.ts';
 import { chosenSet } from './sets.ts';
 
 export const verifyVerb: Verb = (program, act) => {
-  addTapeOptions(
+  addSetOptions(
     program
       .command('verify')
       .description('read a whole set and check every record against its checksum')
@@ -19,13 +19,12 @@ export const verifyVerb: Verb = (program, act) => {
 async function verify(
   context: Context,
   place: string,
-  options: TapeOptions & { set?: string },
+  options: SetOptions & { set?: string },
 ): Promise<number> {
-  const medium = mediumAt(context, place, options);
-  try {
+  return await withChainMedia(context, place, options, async (medium, chain) => {
     const name = await chosenSet(medium, options.set);
     const report = await context.during('verify', (reporter) =>
-      verifySet(medium, name, { reporter, signal: context.signal, codec: nativeCodec() }),
+      verifySet(medium, name, { reporter, signal: context.signal, codec: nativeCodec(), chain }),
     );
     const problems = report.problems.map(({ code, message, facts }) => ({ code, message, facts }));
     context.output.result(
@@ -41,9 +40,7 @@ async function verify(
         ? `${name}: sound, ${report.records} records, ${formatBytes(report.bytes)}\n`
         : `${name}: ${problems.length} problems\n${problems.map(({ code, message }) => `  ${code}: ${message}\n`).join('')}`,
     );
-    return problems.length === 0 ? exitStatuses.ok : exitStatuses.integrity;
-  } finally {
     tellMovements(context, medium);
-    await medium.close();
-  }
+    return problems.length === 0 ? exitStatuses.ok : exitStatuses.integrity;
+  });
 }

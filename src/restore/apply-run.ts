@@ -1,4 +1,4 @@
-import type { GroupIndex, SetReader } from '../archive/index.ts';
+import type { SetReader, VolumeIndex } from '../archive/index.ts';
 import type { BufferPool } from '../disk/buffers.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { AffectedFile } from '../filesystem/filesystem.ts';
@@ -30,8 +30,8 @@ export interface RestoreRun {
   readonly notices: Notice[];
   readonly signal: AbortSignal | undefined;
   readonly run: typeof run;
-  /** Group indexes by volume, made when first asked for. */
-  readonly index: (volume: string) => GroupIndex;
+  /** Which group of a volume holds what. */
+  readonly index: (volume: string) => VolumeIndex;
   /** By volume: the files that damage hits, once they were asked for. */
   readonly filesHit: Map<string, readonly AffectedFile[]>;
   /** Where the restore stands; what was committed last may be behind. */

@@ -1,4 +1,4 @@
-import { GroupIndex, type SetReader } from '../archive/index.ts';
+import type { SetReader, VolumeIndex } from '../archive/index.ts';
 import { bufferPool } from '../disk/buffers.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Notice, Reporter } from '../progress/index.ts';
@@ -70,7 +70,6 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
           startAnew: options.startAnew === true,
         });
   const pool = bufferPool(slabSizeFor(reader), writesInFlight);
-  const indexes = new Map<string, GroupIndex>();
   const notices: Notice[] = [];
   const fresh: JournalState = {
     plan: plan.hash,
@@ -95,11 +94,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
     notices,
     signal: options.signal,
     run: options.run ?? runProgram,
-    index(volume) {
-      let index = indexes.get(volume);
-      if (index === undefined) indexes.set(volume, (index = indexOf(reader, volume)));
-      return index;
-    },
+    index: (volume) => indexOf(reader, volume),
     state: journal?.found ?? fresh,
     filesHit: new Map(),
     doneBytes: 0,
@@ -136,13 +131,12 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<RestoreR
 
 /** A whole group is read back into one buffer, so none may be smaller than the largest group. */
 function slabSizeFor(reader: SetReader): number {
-  return Math.max(writeSize, ...[...reader.maps.values()].map((map) => map.groupSize));
+  return Math.max(writeSize, ...[...reader.maps.keys()].map((id) => reader.index(id).largestGroup));
 }
 
-function indexOf(reader: SetReader, volume: string): GroupIndex {
-  const map = reader.maps.get(volume);
-  if (map === undefined) throw new RemetalError('internal', `The set holds no volume ${volume}`);
-  return new GroupIndex(map);
+function indexOf(reader: SetReader, volume: string): VolumeIndex {
+  if (reader.maps.has(volume)) return reader.index(volume);
+  throw new RemetalError('internal', `The set holds no volume ${volume}`);
 }
 
 /** Goes on where the journal points, or makes its first entry; the step that is gone on from, or null. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { restOf } from '../archive/index.ts';
 import type { VolumeMap } from '../archive/set.ts';
 import { canonicalJson } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
@@ -215,13 +216,13 @@ export function planHash(plan: Omit<Plan, 'hash'> & { readonly hash?: string }):
 
 /**
  * What pins the extents of a volume: SHA-256 over the start and length of each, in bytes, as 64-bit
- * little-endian numbers, the control set first, then the data.
+ * little-endian numbers, the control set first, then everything else, whichever set of a chain holds it.
  */
-export function extentsDigest(map: Pick<VolumeMap, 'control' | 'data'>): string {
+export function extentsDigest(map: Pick<VolumeMap, 'control' | 'data' | 'earlier'>): string {
   const hash = createHash('sha256');
   const chunk = Buffer.alloc(16 * 4096);
   let filled = 0;
-  for (const list of [map.control, map.data]) {
+  for (const list of [map.control, restOf(map)]) {
     for (const { start, length } of list) {
       chunk.writeBigUInt64LE(BigInt(start), filled);
       chunk.writeBigUInt64LE(BigInt(length), filled + 8);

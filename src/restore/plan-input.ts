@@ -1,4 +1,5 @@
 import type { Extent } from '../bytes/index.ts';
+import { restOf } from '../archive/index.ts';
 import type { VolumeMap } from '../archive/set.ts';
 import { RemetalError } from '../errors/index.ts';
 import { sectorsOf, structureClaims, type DiskLayout, type Volume } from '../layout/index.ts';
@@ -70,7 +71,7 @@ function checkMap(volume: Volume, map: VolumeMap, disks: readonly DiskLayout[]):
     }
   }
   if (map.size !== size) throw damaged(`${map.size} bytes instead of ${size}`);
-  for (const list of [map.control, map.data]) {
+  for (const list of [map.control, restOf(map)]) {
     let end = 0;
     for (const extent of list) {
       if (extent.start < end || extent.length < 1 || extent.start + extent.length > size) {
@@ -134,7 +135,7 @@ export function wholeBytes(volumes: readonly Volume[], maps: ReadonlyMap<string,
   if (whole === undefined) return 0;
   const map = maps.get(whole.id)!;
   if (whole.filesystem === null || whole.filesystem.type === 'unknown') return map.size;
-  return Math.min(map.size, Math.max(whole.filesystem.size, endOf(map.control), endOf(map.data)));
+  return Math.min(map.size, Math.max(whole.filesystem.size, endOf(map.control), endOf(restOf(map))));
 }
 
 function endOf(extents: readonly Extent[]): number {

@@ -1,4 +1,5 @@
 import { alignOutward, intersect, normalize, subtract, type Extent } from '../bytes/index.ts';
+import { restOf } from '../archive/index.ts';
 import type { VolumeMap } from '../archive/set.ts';
 import { dataPartitions, sectorsOf, structureClaims, type Geometry, type Table } from '../layout/index.ts';
 import type { SectorRun, WipeStep } from './plan-document.ts';
@@ -47,7 +48,7 @@ function keptIn(layout: TargetLayout, windows: readonly Extent[]): Extent[] {
           start: (from - segment.start + base) * sectorSize,
           length: (to - from) * sectorSize,
         }));
-      for (const list of inVolume.length > 0 ? [map.control, map.data] : []) {
+      for (const list of inVolume.length > 0 ? [map.control, restOf(map)] : []) {
         for (const { start, length } of alignOutward(intersect(list, inVolume), sectorSize, map.size)) {
           found.push({ start: start / sectorSize - base + segment.start, length: length / sectorSize });
         }

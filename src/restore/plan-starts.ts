@@ -7,7 +7,7 @@ import type { Wishes } from './wishes.ts';
 const startBytes = 256 * 1024;
 
 /**
- * The first bytes of the volume that is to grow, from its first group in the set, where the plan depends on
+ * The first bytes of the volume that is to grow, from the group of the set that holds them, where the plan depends on
  * them: a FAT says in its boot sector what it can become. Without the volume where that record is damaged; what
  * the set does not hold is zeros. Throws `volume-not-found` and what the medium throws.
  */
@@ -16,8 +16,11 @@ export async function volumeStarts(reader: SetReader, wishes: Wishes): Promise<M
   const grow = growWish(reader.layout.volumes, wishes);
   const volume = reader.layout.volumes.find(({ id }) => id === grow);
   if (volume === undefined || growers[volume.filesystem?.type ?? ''] !== 'fat') return starts;
-  const size = reader.maps.get(volume.id)?.size ?? 0;
-  for await (const group of reader.groups(volume.id, { from: 0, to: 1, onDamage: 'report' })) {
+  const index = reader.index(volume.id);
+  const { size } = index;
+  const first = index.groupAtOffset(0);
+  if (first === null) return starts;
+  for await (const group of reader.groups(volume.id, { from: first, to: first + 1, onDamage: 'report' })) {
     if (group.damage !== null) break;
     const start = Buffer.alloc(Math.min(startBytes, size));
     let at = 0;

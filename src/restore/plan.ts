@@ -1,4 +1,5 @@
 import { total } from '../bytes/index.ts';
+import { restOf } from '../archive/index.ts';
 import type { VolumeMap } from '../archive/set.ts';
 import { sectorsOf, type DiskLayout, type Volume } from '../layout/index.ts';
 import type { PlanNotice } from './plan-arrangement.ts';
@@ -141,14 +142,15 @@ function assemble(solved: Solved): Plan {
   const journal = layouts.map(journalRoom).find((room) => room !== null) ?? null;
   const describe = (volume: Volume): Omit<VolumeStep, 'kind'> => {
     const { map, segments } = placed.get(volume.id)!;
+    const rest = restOf(map);
     return {
       volume: volume.id,
       name: volume.name,
       filesystem: volume.filesystem?.type ?? null,
       segments: [...segments],
       size: map.size,
-      bytes: total(map.control) + total(map.data),
-      extents: map.control.length + map.data.length,
+      bytes: total(map.control) + total(rest),
+      extents: map.control.length + rest.length,
       digest: extentsDigest(map),
     };
   };

@@ -42,6 +42,7 @@ export {
 export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';
 export { sendTo } from './scsi-command.ts';
 export { sourceFile, sourceFiles } from './source-file.ts';
+export { spoolFile, type SpoolFile } from './spool.ts';
 export { stateFolder } from './state-folder.ts';
 export { openSt } from './st-device.ts';
 export {
