@@ -288,6 +288,9 @@ export class SetAudit {
         unreadable,
       }),
     );
+    // Volumes of which an incremental set holds no group are met last.
+    const order = new Map(named.map(({ volume }, i) => [volume, i]));
+    counted.sort((one, other) => (order.get(one.volume) ?? 0) - (order.get(other.volume) ?? 0));
     // A list of unreadable extents that was too long to be named whole is compared as far as it goes.
     for (const [i, volume] of counted.entries()) volume.unreadable.splice(named[i]?.unreadable.length ?? 0);
     if (canonicalJson(counted) !== canonicalJson(named))

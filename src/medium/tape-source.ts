@@ -1,7 +1,8 @@
 import { decodePaxMember } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import { isTarEnd, type Cartridges, type PartKnown } from '../tape/index.ts';
-import type { RecordPlace, RecordSource } from './medium.ts';
+import type { DriveSource } from './drive-turns.ts';
+import type { RecordPlace } from './medium.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 /** A set as far as the cartridges seen tell of it. */
@@ -30,7 +31,7 @@ function kindOf(block: Buffer): 'record' | 'more' | 'end-of-tar' | 'none' {
 }
 
 /** The records of a set on tape: every block is one, and its number in the file tells its ordinal. */
-export class TapeSource implements RecordSource {
+export class TapeSource implements DriveSource {
   readonly committed: boolean;
   readonly missing: readonly number[] = [];
   readonly bytes = largestSet;
@@ -47,6 +48,8 @@ export class TapeSource implements RecordSource {
   /** Bytes of the blocks before in the file; unknown once some were passed over. */
   #offset = 0;
   #repositionings = 0;
+  /** Where it stood when it let the drive go. */
+  #left: { readonly part: number; readonly block: number } | null = null;
 
   constructor(cartridges: Cartridges, set: SetOnTape, aheadBytes: number) {
     this.#cartridges = cartridges;
@@ -86,6 +89,7 @@ export class TapeSource implements RecordSource {
         facts: { set, part: part + 1 },
       });
     }
+    this.#left = null;
     this.#part = part;
     this.#file = found.file;
     this.#firsts.set(part, found.firstOrdinal);
@@ -107,7 +111,7 @@ export class TapeSource implements RecordSource {
 
   /** The next block of the part as a record; null at its end. */
   async next(): Promise<Buffer | null> {
-    const ahead = this.#ahead ?? (await this.#enter(0));
+    const ahead = this.#ahead ?? (await this.#goOn());
     for (;;) {
       const { block, result } = await ahead.take();
       this.#place = { part: this.#part, offset: this.#offset };
@@ -120,6 +124,20 @@ export class TapeSource implements RecordSource {
       if (kind !== 'none') return result;
       throw this.#damaged(null, block);
     }
+  }
+
+  async letGo(): Promise<void> {
+    if (this.#ahead !== null) this.#left = { part: this.#part, block: this.#ahead.next };
+    await this.#leave();
+  }
+
+  /** To where it stood when it let the drive go, else to the beginning. */
+  async #goOn(): Promise<ReadAhead> {
+    const left = this.#left;
+    const ahead = await this.#enter(left?.part ?? 0);
+    if (left === null || left.block === 0) return ahead;
+    await this.#goTo(left.block);
+    return this.#ahead!;
   }
 
   #damaged(cause: RemetalError | null, block: number): RemetalError {

@@ -1,6 +1,7 @@
 import { RemetalError } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import type { CartridgeContents, Cartridges, LoadedCartridge, PartKnown } from '../tape/index.ts';
+import { DriveTurns } from './drive-turns.ts';
 import type { Buffering, Medium, SetOnMedium } from './medium.ts';
 import { checkSetName } from './names.ts';
 import { TapeSink } from './tape-sink.ts';
@@ -28,6 +29,7 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
   /** What was on the cartridge that is being written, before it was. */
   let writing: CartridgeContents | null = null;
   const sources: TapeSource[] = [];
+  const turns = new DriveTurns();
   const cartridges = (): Promise<Cartridges> => (opened ??= options.open().then((made) => (present = made)));
 
   const parts = async (): Promise<readonly PartKnown[]> => {
@@ -91,7 +93,7 @@ export function tapeMedium(options: TapeMediumOptions): Medium {
       }
       const source = new TapeSource(await cartridges(), found, buffering.bytes);
       sources.push(source);
-      return source;
+      return turns.source(source);
     },
     movements: () => ({
       loads: present?.drive.movements.loads ?? 0,
