@@ -1,5 +1,6 @@
 import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
+import { incremental } from './incremental.ts';
 import { netwareMap } from './netware-map.ts';
 import { tapePath } from './tape-path.ts';
 import { tapeStops } from './tape-stops.ts';
@@ -9,6 +10,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
   boot: applianceBoot,
   netware: netwareMap,
+  incremental,
   stops: tapeStops,
   tape: tapePath,
 };

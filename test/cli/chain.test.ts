@@ -195,3 +195,24 @@ needs('what cannot be built on is refused, and nothing is left behind', async (t
   rmSync(join(place, file!));
   t.like((await remetal(['show', other, '--json'])).last(), { verb: 'show' });
 });
+
+needs('a chain over several cartridges is restored through the changer', async (t: ExecutionContext) => {
+  const folder = temporary(t);
+  const library = join(folder, 'lib');
+  const place = `tape+file:${library}`;
+  const made = await remetal(['tape', 'library', 'make', library, '--cartridges', '6', '--size', '2M']);
+  t.is(made.status, 0, made.stderr);
+  for (const slot of ['1', '2', '3', '4', '5', '6']) {
+    for (const words of [
+      ['changer', 'load', slot],
+      ['label', place],
+      ['changer', 'unload'],
+    ]) {
+      const more = words[0] === 'changer' ? ['--changer', place] : [];
+      const ran = await remetal(['tape', ...words, ...more]);
+      t.is(ran.status, 0, ran.stderr);
+    }
+  }
+  const chained = await chainOfSeven(t, place, folder);
+  await restored(t, chained, place);
+});
