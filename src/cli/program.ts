@@ -9,6 +9,7 @@ import { disksVerb } from './disks.ts';
 import { errorsPageVerb } from './errors-page.ts';
 import { extractVerb } from './extract.ts';
 import { filesVerb } from './files.ts';
+import { fuseFileVerb } from './mount-hidden.ts';
 import { listVerb } from './list.ts';
 import { outcomeAsJson, outcomeAsText, outcomeOf } from './outcome.ts';
 import { planVerb } from './plan.ts';
@@ -39,6 +40,7 @@ const verbs: readonly Verb[] = [
   checkAnswersVerb,
   errorsPageVerb,
   agentVerb,
+  fuseFileVerb,
 ];
 
 const examples = `
