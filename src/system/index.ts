@@ -63,6 +63,14 @@ export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Termina
 export { sendTo } from './scsi-command.ts';
 export { sourceFile, sourceFiles } from './source-file.ts';
 export { startProgram, type ProgramEnd, type StartedProgram } from './started-program.ts';
+export { runFolder } from './run-folder.ts';
+export {
+  isMounted,
+  isVolumeMountable,
+  mountVolume,
+  unmountVolume,
+  type MountFace,
+} from './volume-mount.ts';
 export { stateFolder } from './state-folder.ts';
 export { openSt } from './st-device.ts';
 export {
