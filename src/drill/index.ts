@@ -4,3 +4,4 @@
  * what is below; not backup, appliance or agent.
  */
 export { diskViews, type DiskView, type DiskViewOptions } from './disk-view.ts';
+export { drillsOf, keepProof, lastDrill, type DrillProof, type KeptProof } from './proofs.ts';
