@@ -3,6 +3,18 @@
  * Imports errors and bytes only.
  */
 export { nativeCodec, type NativeCodec, type Packed } from './codec.ts';
+export {
+  attributeNames,
+  makeNode,
+  readAttribute,
+  renameFile,
+  setAttribute,
+  setFileTimes,
+  type FileMoment,
+  type FilePath,
+} from './file-attributes.ts';
+export { fileRuns } from './fiemap.ts';
+export type { MappedRun } from './mapped-run.ts';
 export { attachLoop, type Loop, type LoopRequest } from './loop.ts';
 export { fuseFile, fuseFileEnvironment, type FuseFileRequest } from './fuse-file.ts';
 export {
@@ -64,13 +76,7 @@ export { sendTo } from './scsi-command.ts';
 export { sourceFile, sourceFiles } from './source-file.ts';
 export { startProgram, type ProgramEnd, type StartedProgram } from './started-program.ts';
 export { runFolder } from './run-folder.ts';
-export {
-  isMounted,
-  isVolumeMountable,
-  mountVolume,
-  unmountVolume,
-  type MountFace,
-} from './volume-mount.ts';
+export { isMounted, isVolumeMountable, mountVolume, unmountVolume, type MountFace } from './volume-mount.ts';
 export { stateFolder } from './state-folder.ts';
 export { openSt } from './st-device.ts';
 export {
