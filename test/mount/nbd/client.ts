@@ -3,29 +3,38 @@ import type { Duplex } from 'node:stream';
 
 /** A client that sends what it is told, sound or not, and hands over what comes back. */
 export class RawClient {
-  stream: Duplex;
+  readonly stream: Duplex;
   #over = false;
+  #wake = (): void => {};
 
   constructor(stream: Duplex) {
     this.stream = stream;
     stream.on('error', () => {});
-    for (const event of ['end', 'close']) stream.once(event, () => (this.#over = true));
+    stream.on('readable', () => this.#wake());
+    for (const event of ['end', 'close']) {
+      stream.once(event, () => {
+        this.#over = true;
+        this.#wake();
+      });
+    }
   }
 
   /** `length` bytes, or what came before the end. */
   async take(length: number): Promise<Buffer> {
-    for (;;) {
-      const chunk: unknown = this.stream.read(length);
-      if (chunk instanceof Buffer) return chunk;
-      if (this.#over || this.stream.destroyed) return Buffer.alloc(0);
+    const pieces: Buffer[] = [];
+    for (let left = length; left > 0;) {
+      const chunk: unknown = this.stream.read(Math.min(left, this.stream.readableLength));
+      if (chunk instanceof Buffer) {
+        pieces.push(chunk);
+        left -= chunk.length;
+        continue;
+      }
+      if (this.#over) break;
       await new Promise<void>((resolve) => {
-        const woken = (): void => {
-          for (const event of ['readable', 'end', 'close']) this.stream.off(event, woken);
-          resolve();
-        };
-        for (const event of ['readable', 'end', 'close']) this.stream.on(event, woken);
+        this.#wake = resolve;
       });
     }
+    return Buffer.concat(pieces);
   }
 
   send(...parts: (Buffer | string)[]): void {
