@@ -1,22 +1,16 @@
 import type { Socket } from 'node:net';
-import { TLSSocket, type SecureContext } from 'node:tls';
+import { createServer, TLSSocket, type TlsOptions } from 'node:tls';
 import { Inbox } from './inbox.ts';
-
-/** How a server speaks TLS: its certificate, and whether clients must have one. */
-export interface TlsPolicy {
-  readonly context: SecureContext;
-  readonly askClients: boolean;
-}
 
 /** One connection as a stream of bytes both ways, in the clear at first and encrypted once that was agreed. */
 export class Link {
   #socket: Socket;
   #inbox: Inbox;
-  readonly #tls: TlsPolicy | null;
+  readonly #tls: TlsOptions | null;
   /** Ended when the connection is gone. */
   readonly gone: Promise<void>;
 
-  constructor(socket: Socket, tls: TlsPolicy | null) {
+  constructor(socket: Socket, tls: TlsOptions | null) {
     this.#socket = socket;
     this.#tls = tls;
     socket.setNoDelay(true);
@@ -70,22 +64,20 @@ export class Link {
     const plain = this.#socket;
     // Bytes sent before the answer would count as encrypted ones, though anybody may have slipped them in.
     if (this.#tls === null || plain.readableLength > 0) return false;
-    const { context: secureContext, askClients } = this.#tls;
+    const { promise, resolve } = Promise.withResolvers<TLSSocket | null>();
+    // It listens to nothing: a connection may be handed to it, and it alone checks a client's certificate.
+    const server = createServer(this.#tls, resolve);
+    server.once('tlsClientError', () => resolve(null));
+    plain.once('close', () => resolve(null));
     this.#inbox.stop();
     plain.write(agreed);
-    const secured = new TLSSocket(plain, {
-      isServer: true,
-      secureContext,
-      requestCert: askClients,
-      rejectUnauthorized: askClients,
-    });
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    secured.once('secure', () => resolve(!askClients || secured.authorized));
-    secured.on('error', () => resolve(false));
-    secured.once('close', () => resolve(false));
+    server.emit('connection', plain);
+    const secured = await promise;
+    if (secured === null) return false;
+    secured.on('error', () => {});
     this.#socket = secured;
     this.#inbox = new Inbox(secured);
-    return await promise;
+    return true;
   }
 
   /** Closes once everything has gone out. */

@@ -1,10 +1,10 @@
 import { createServer, type Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 import { RemetalError } from '../../errors/index.ts';
 import type { Notice } from '../../progress/index.ts';
 import { exportUri, listenAt, type ListenAt } from './address.ts';
 import { usualLimits, type Limits } from './limits.ts';
-import { Link, type TlsPolicy } from './link.ts';
+import { Link } from './link.ts';
 import { Negotiation } from './negotiation.ts';
 import { longestName, longestRequest } from './protocol.ts';
 import { Room } from './room.ts';
@@ -53,7 +53,7 @@ export async function serveNbd(options: ServeOptions): Promise<NbdServer> {
   // A read off the grid may need one sector more than it asks for, at both ends.
   const room = new Room(Math.max(limits.room, longestRequest + 65536));
   const clients = new Set<Client>();
-  const tls = tlsPolicy(options.listen);
+  const tls = tlsOptions(options.listen);
 
   const server = createServer({ allowHalfOpen: false }, (socket) => {
     const client = new Client(socket, { exports, room, limits, tls });
@@ -117,17 +117,14 @@ function checkExports(exports: readonly NbdExport[]): void {
   }
 }
 
-function tlsPolicy(listen: ListenAt): TlsPolicy | null {
+function tlsOptions(listen: ListenAt): TlsOptions | null {
   if ('socket' in listen || listen.tls === null) return null;
   const { cert, key, ca } = listen.tls;
+  const files = { cert, key, ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.2' as const };
+  const askClients = ca !== undefined;
   try {
-    const context = createSecureContext({
-      cert,
-      key,
-      ...(ca === undefined ? {} : { ca }),
-      minVersion: 'TLSv1.2',
-    });
-    return { context, askClients: ca !== undefined };
+    createSecureContext(files);
+    return { ...files, requestCert: askClients, rejectUnauthorized: askClients };
   } catch (cause) {
     throw new RemetalError('usage', 'The certificate and key for TLS are not a pair of PEM files.', {
       hint: 'Name the certificate with its chain, and its key without a passphrase.',
@@ -140,7 +137,7 @@ interface ClientOptions {
   readonly exports: readonly Served[];
   readonly room: Room;
   readonly limits: Limits;
-  readonly tls: TlsPolicy | null;
+  readonly tls: TlsOptions | null;
 }
 
 /** One connection from its first byte to its last. */

@@ -43,7 +43,7 @@ export class RawClient {
 
   /** True once the server has closed the connection, what it sent before thrown away. */
   async closed(): Promise<boolean> {
-    while ((await this.take(1)).length > 0);
+    while (!this.#over) await this.take(Math.max(1, this.stream.readableLength));
     return true;
   }
 
