@@ -10,6 +10,8 @@ export interface WatchOptions extends Omit<MachineOptions, 'hardware'> {
   readonly expect: RegExp | null;
   readonly probe: Probe | null;
   readonly seconds: number;
+  /** Seconds a machine that came up is given to switch itself off; its power is taken at once when absent. */
+  readonly secondsToEnd?: number;
   readonly signal?: AbortSignal;
   /** What has gone wrong with the disks meanwhile; asked now and then. */
   readonly trouble?: () => Failure | null;
@@ -53,7 +55,9 @@ export async function watchMachine(options: WatchOptions): Promise<Watched> {
   const machine = await startMachine({ ...options, hardware: { ...hardware, forward } });
   try {
     const found = await lookOn(machine, options, forward?.hostPort ?? null, began);
-    if ('failure' in found) await Promise.race([machine.stopped, delay(grace)]);
+    const more = 'failure' in found ? grace : (options.secondsToEnd ?? 0) * 1000;
+    const screenshot = more > grace ? await machine.screenshot() : null;
+    if (more > 0) await Promise.race([machine.stopped, delay(more)]);
     return {
       verdict: 'seen' in found ? 'passed' : 'failed',
       seen: 'seen' in found ? found.seen : null,
@@ -61,7 +65,7 @@ export async function watchMachine(options: WatchOptions): Promise<Watched> {
       seconds: elapsed(began),
       serial: machine.serial,
       screen: await machine.screen(),
-      screenshot: await machine.screenshot(),
+      screenshot: screenshot ?? (await machine.screenshot()),
     };
   } finally {
     await machine.cutPower();
