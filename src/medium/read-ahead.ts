@@ -26,6 +26,7 @@ export class ReadAhead {
   #ahead = 0;
   #taken = 0;
   #ended = false;
+  #end: 'filemark' | 'end' | null = null;
   #reading: Promise<void> | null = null;
   #failure: { error: unknown } | null = null;
   #stopping = false;
@@ -44,6 +45,11 @@ export class ReadAhead {
     return this.#next;
   }
 
+  /** Whether the end of the file is what `take` gives from now on. */
+  get isAtEnd(): boolean {
+    return this.#end !== null && this.#ready.length === 0;
+  }
+
   /** Goes on to a block that was read already; false where it was not. */
   skipTo(block: number): boolean {
     if (block < this.#next || block > this.#ahead) return false;
@@ -60,6 +66,8 @@ export class ReadAhead {
   /** The next block. Throws what the drive throws; not for a block that cannot be read. */
   async take(): Promise<ReadBlock> {
     while (this.#ready.length === 0) {
+      // What lies behind the end of the file is another file.
+      if (this.#end !== null) return { block: this.#next, result: this.#end };
       if (this.#failure !== null) throw this.#failure.error;
       if (this.#reading === null) await this.#read();
       else
@@ -101,7 +109,10 @@ export class ReadAhead {
       this.#ended = error.code !== 'block-unreadable';
       if (!this.#ended) await this.#drive.skip();
     }
-    if (result === 'filemark' || result === 'end') this.#ended = true;
+    if (result === 'filemark' || result === 'end') {
+      this.#ended = true;
+      this.#end = result;
+    }
     if (Buffer.isBuffer(result)) this.#held += result.length;
     this.#ready.push({ block, result });
     this.#ahead++;
