@@ -2,7 +2,7 @@ import type { VolumeIndex } from '../archive/index.ts';
 import type { GroupCache } from './group-cache.ts';
 import type { GroupContent } from './group-scheduler.ts';
 import { inOrder } from './in-order.ts';
-import type { Spill } from './spill.ts';
+import type { Spill } from '../disk/index.ts';
 
 export interface ControlShelfOptions {
   readonly index: VolumeIndex;

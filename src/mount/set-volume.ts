@@ -1,13 +1,12 @@
 import { tmpdir } from 'node:os';
 import type { SetReader } from '../archive/index.ts';
 import { normalize, type Extent } from '../bytes/index.ts';
-import { checkRange, type BlockDevice } from '../disk/index.ts';
+import { checkRange, openSpill, type BlockDevice } from '../disk/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import { ControlShelf } from './control-shelf.ts';
 import { batchesOf, groupsOf, heldExtents, piecesOf, type Batch, type Piece } from './group-lookup.ts';
 import type { GroupContent } from './group-scheduler.ts';
 import { inOrder } from './in-order.ts';
-import { openSpill } from './spill.ts';
 import { Forward, groupsOfSet } from './set-groups.ts';
 import { wantedPieces, zeroPieces, type VolumeBytes } from './wanted-pieces.ts';
 
@@ -54,7 +53,7 @@ export interface SetVolume extends BlockDevice {
   /**
    * The bytes of some extents of the volume in the order the medium has them, every byte once, in one pass and
    * with no record read twice; what the set holds no record of comes first, as zeros. Nobody may change the bytes.
-   * Throws `disk-range`, `disk-read-failed` and the reason of `signal`.
+   * Throws `disk-range`, `disk-read-failed`, what the medium throws and the reason of `signal`.
    */
   readInOrder(
     extents: readonly Extent[],
