@@ -14,6 +14,7 @@ import { listVerb } from './list.ts';
 import { outcomeAsJson, outcomeAsText, outcomeOf } from './outcome.ts';
 import { planVerb } from './plan.ts';
 import { restoreVerb } from './restore.ts';
+import { serveVerb } from './serve.ts';
 import { showVerb } from './show.ts';
 import { tapeVerb } from './tape.ts';
 import { verifyVerb } from './verify.ts';
@@ -37,6 +38,7 @@ const verbs: readonly Verb[] = [
   checkVerb,
   filesVerb,
   extractVerb,
+  serveVerb,
   checkAnswersVerb,
   errorsPageVerb,
   agentVerb,

@@ -199,6 +199,7 @@ requires(
         '--verify=crc32c',
         '--do_verify=1',
         '--verify_fatal=1',
+        '--verify_state_save=0',
         '--randseed=7',
       );
       t.regex(said, /err= 0/);
