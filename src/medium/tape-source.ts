@@ -19,7 +19,7 @@ const moreSuffix = '.more.json';
 /** Bytes ahead that are rather read over than jumped over: a drive reads them in the time a jump takes to begin. */
 const nearbyBytes = 16 * 1024 * 1024;
 /** The least a block is taken for, bytes: those of groups are longer than the ones met before them. */
-const shortestBlock = 128 * 1024;
+const shortestBlock = 512 * 1024;
 /** As few blocks are read over however long they are. */
 const fewestNearby = 8;
 /** Records before the end of a set that are read with the one that closes it, and their bytes. */

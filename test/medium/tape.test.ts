@@ -82,11 +82,11 @@ async function repositioningsBehind(t: ExecutionContext, groups: number): Promis
 }
 
 test('a mount of one volume goes to another place once', async (t) => {
-  t.is(await repositioningsBehind(t, 300), 1);
+  t.is(await repositioningsBehind(t, 60), 1);
 });
 
 test('what lies a little ahead is read over: the tape is sent nowhere', async (t) => {
-  t.is(await repositioningsBehind(t, 100), 0);
+  t.is(await repositioningsBehind(t, 20), 0);
 });
 
 /** The records of a set, one after the other. */
