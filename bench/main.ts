@@ -1,5 +1,6 @@
 import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
+import { nbd } from './nbd.ts';
 import { netwareMap } from './netware-map.ts';
 import { tapePath } from './tape-path.ts';
 import { tapeStops } from './tape-stops.ts';
@@ -8,6 +9,7 @@ import { tapeStops } from './tape-stops.ts';
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
   boot: applianceBoot,
+  nbd,
   netware: netwareMap,
   stops: tapeStops,
   tape: tapePath,
