@@ -144,7 +144,7 @@ class Extraction {
     } catch (error) {
       if (!isCoded(error, 'path-not-found')) throw error;
       for (const path of missingPaths(error)) {
-        const message = `${path} is not in the volume`;
+        const message = `${path} is not in the volume.`;
         this.#tellProblem(path, null, { code: 'path-not-found', message });
       }
     }
@@ -338,7 +338,7 @@ class Extraction {
     }
     await target.place(number, place, this.#request.overwrite === true);
     if (catalogue.state(number) === fileStates.damaged) {
-      const message = `${file.path} is damaged: what is lost of it was written as zeros`;
+      const message = `${file.path} is damaged: what is lost of it was written as zeros.`;
       problem = { code: 'disk-read-failed', message };
     }
     catalogue.setState(number, fileStates.done);

@@ -3,5 +3,5 @@
  * filesystem, disk, system, bytes and errors.
  */
 export { extract, type Extracted, type ExtractRequest, type ExtractTotals } from './extract.ts';
-export { mountedTree } from './mounted-tree.ts';
+export { mountedTree, type MountedTreeOptions } from './mounted-tree.ts';
 export type { VolumeTree, TreeRun } from './volume-tree.ts';

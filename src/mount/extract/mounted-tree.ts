@@ -11,6 +11,8 @@ import type { TreeRun, VolumeTree } from './volume-tree.ts';
 export interface MountedTreeOptions {
   /** False where owners and permissions are made up by the mount (FAT, NTFS). True when absent. */
   readonly hasOwners?: boolean;
+  /** False where contents may lie elsewhere than the volume has them: all is read through the mount. True when absent. */
+  readonly hasPlaces?: boolean;
 }
 
 const pieceSize = 1024 * 1024;
@@ -22,17 +24,19 @@ const whatIsKept = /^(user|trusted|security)\.|^system\.posix_acl_(access|defaul
  * of the mount are `disk-read-failed`.
  */
 export function mountedTree(root: string, options: MountedTreeOptions = {}): VolumeTree {
-  return new MountedTree(root, options.hasOwners !== false);
+  return new MountedTree(root, options);
 }
 
 class MountedTree implements VolumeTree {
   readonly pending = null;
   readonly #root: string;
   readonly #hasOwners: boolean;
+  readonly #hasPlaces: boolean;
 
-  constructor(root: string, hasOwners: boolean) {
+  constructor(root: string, { hasOwners = true, hasPlaces = true }: MountedTreeOptions) {
     this.#root = root;
     this.#hasOwners = hasOwners;
+    this.#hasPlaces = hasPlaces;
   }
 
   walk(options?: WalkOptions): AsyncGenerator<TreeFile> {
@@ -41,7 +45,7 @@ class MountedTree implements VolumeTree {
 
   async *runs(file: TreeFile): AsyncGenerator<TreeRun> {
     if (file.kind !== 'file' || file.size === 0) return;
-    const runs = await readable(file.path, () => fileRuns(this.#path(file)));
+    const runs = this.#hasPlaces ? await readable(file.path, () => fileRuns(this.#path(file))) : null;
     if (runs === null) {
       yield { offset: 0, length: file.size, start: null, through: true };
       return;
