@@ -13,7 +13,7 @@ const inARow = 3;
 
 /**
  * Reads a file of a tape in its order, ahead of who takes the blocks: until the buffer is full, then not
- * before it is half empty, so that the drive runs in long stretches. A block that cannot be read is handed
+ * before it is half empty, so that the drive runs in long stretches. The buffer grows with what was taken. A block that cannot be read is handed
  * out as its error, and reading goes on behind it.
  */
 export class ReadAhead {
@@ -25,6 +25,7 @@ export class ReadAhead {
   #next = 0;
   #ahead = 0;
   #taken = 0;
+  #takenBytes = 0;
   #ended = false;
   #end: 'filemark' | 'end' | null = null;
   #reading: Promise<void> | null = null;
@@ -38,6 +39,11 @@ export class ReadAhead {
     this.#bytes = bytes;
     this.#next = block;
     this.#ahead = block;
+  }
+
+  /* Who has taken a few blocks may go elsewhere now; who has taken many goes on. */
+  get #limit(): number {
+    return Math.min(this.#bytes, 2 * this.#takenBytes);
   }
 
   /** The block that `take` gives next. */
@@ -78,7 +84,8 @@ export class ReadAhead {
     const taken = this.#ready[0]!;
     this.#drop();
     this.#taken++;
-    if (this.#reading === null && !this.#ended && this.#taken >= inARow && this.#held <= this.#bytes / 2) {
+    if (Buffer.isBuffer(taken.result)) this.#takenBytes += taken.result.length;
+    if (this.#reading === null && !this.#ended && this.#taken >= inARow && this.#held <= this.#limit / 2) {
       this.#reading = this.#run()
         .catch((error: unknown) => {
           this.#failure = { error };
@@ -92,7 +99,7 @@ export class ReadAhead {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopping && !this.#ended && this.#held < this.#bytes) {
+    while (!this.#stopping && !this.#ended && this.#held < this.#limit) {
       await this.#read();
       this.#wake?.();
     }
