@@ -116,7 +116,11 @@ export async function withVolume<T>(
     return await withSet(context, { place }, set, async (reader) => {
       const { volume, found, leavesOutDeleted } = knownInSet(reader, address.volume);
       const device = setVolume(reader, volume.id);
-      return await work(await openNetwareVolume(device, found.definition), leavesOutDeleted);
+      try {
+        return await work(await openNetwareVolume(device, found.definition), leavesOutDeleted);
+      } finally {
+        await device.close();
+      }
     });
   }
   return await withNetware(address.disks, async (netware) => {
