@@ -103,13 +103,18 @@ export function setVolume(reader: SetReader, volume: string, options: SetVolumeO
   const keyOf = (group: number): string => `${volume} ${group}`;
 
   const keepAhead = async (group: number): Promise<void> => {
-    cache.put(keyOf(group), await scheduler.read({ volume, index, group, isAhead: true }));
+    cache.put(keyOf(group), await scheduler.read({ volume, index, group, isAhead: true, signal: ended }));
   };
+  /** Reads that nobody waits for: the medium is not to be closed under them. */
+  const aheads = new Set<Promise<void>>();
   const readAhead = (group: number): void => {
     for (const next of forward.next(group)) {
       if (cache.get(keyOf(next)) !== undefined) continue;
       // Where it fails, it fails again for whoever asks for it.
-      keepAhead(next).catch(() => {});
+      const ahead: Promise<void> = keepAhead(next)
+        .catch(() => {})
+        .finally(() => aheads.delete(ahead));
+      aheads.add(ahead);
     }
   };
 
@@ -233,6 +238,7 @@ export function setVolume(reader: SetReader, volume: string, options: SetVolumeO
     close: async () => {
       closing.abort(new RemetalError('disk-read-failed', `${name} was closed.`));
       await shelf.close();
+      await Promise.all(aheads);
     },
     loadControl: () => shelf.load(),
     dataExtents: () => Promise.resolve((held ??= heldExtents(map, index, device.size))),
