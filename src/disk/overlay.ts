@@ -17,7 +17,7 @@ export interface Overlay extends BlockDevice {
 }
 
 export interface OverlayOptions {
-  /** Of what is written, so many bytes stay in memory; 64 MiB by default. */
+  /** Of what is written, so many bytes stay in memory; 32 MiB by default. */
   readonly memoryBytes?: number;
   /** Where the rest goes, in a file without a name. */
   readonly folder: string;
@@ -25,7 +25,7 @@ export interface OverlayOptions {
   readonly mostBytes: number;
 }
 
-const usualMemory = 64 * 1024 * 1024;
+const usualMemory = 32 * 1024 * 1024;
 const [leastCluster, mostCluster] = [4096, 65536];
 /** The table has room for about so many clusters: 64 MiB of it. */
 const manyClusters = 4 * 1024 * 1024;

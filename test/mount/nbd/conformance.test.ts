@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import { memoryDisk, openDisk } from '../../../src/disk/index.ts';
+import { memoryDisk, openDisk, overlay } from '../../../src/disk/index.ts';
 import { exportUri, serveNbd } from '../../../src/mount/nbd/index.ts';
 import { requires } from '../../helpers/requires.ts';
 import { temporary } from '../../helpers/temporary.ts';
@@ -206,6 +206,52 @@ requires(
     } finally {
       await run('fusermount3', '-u', file);
     }
+  },
+);
+
+/** Programs built without what a test needs are missing as much as those that are not installed. */
+function fioWithNbd(): string {
+  try {
+    return execFileSync('fio', ['--enghelp'], { env, encoding: 'utf8' }).includes('nbd')
+      ? 'fio'
+      : 'fio-with-nbd';
+  } catch {
+    return 'fio';
+  }
+}
+
+requires(fioWithNbd())(
+  'fio finds what it wrote over a disk that stays as it was, many requests at a time',
+  async (t: ExecutionContext) => {
+    const below = await sparseDisk(32 * MiB);
+    const before = Buffer.alloc(32 * MiB);
+    await below.read(before, 0);
+    const folder = temporary(t);
+    const device = await overlay(below, { folder, memoryBytes: MiB, mostBytes: 64 * MiB });
+    const { server } = await serving(t, device, { readOnly: false });
+    const said = await run(
+      'fio',
+      '--name=verify',
+      '--ioengine=nbd',
+      `--uri=${server.uri}`,
+      '--rw=randwrite',
+      '--bsrange=512-64k',
+      '--blockalign=512',
+      '--iodepth=16',
+      '--filesize=32m',
+      '--io_size=24m',
+      '--verify=crc32c',
+      '--do_verify=1',
+      '--verify_fatal=1',
+      '--verify_state_save=0',
+      '--randseed=9',
+    );
+    t.regex(said, /err= 0/);
+    const after = Buffer.alloc(32 * MiB);
+    await below.read(after, 0);
+    t.true(after.equals(before));
+    await server.close();
+    await device.close();
   },
 );
 
