@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { listedByKernel } from '../filesystem/tree-listing.ts';
@@ -42,6 +42,57 @@ for (const [name, make, size, options, how] of [
     },
   );
 }
+
+requiresRoot('mkfs.ntfs', 'ntfs-3g').serial(
+  'a set of NTFS gives its files back through a mount',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const image = blankImage(join(folder, 'image'), 48 * MiB);
+    tool('mkfs.ntfs', '-q', '-F', '-Q', image);
+    const root = join(folder, 'root');
+    mkdirSync(root);
+    tool('mount', '-t', 'ntfs-3g', '-o', 'loop', image, root);
+    mkdirSync(join(root, 'Program Files', 'deep'), { recursive: true });
+    for (let i = 0; i < 40; i++) {
+      writeFileSync(join(root, 'Program Files', 'deep', `Datei ä ${i}.bin`), noise(i * 3001, i));
+    }
+    writeFileSync(join(root, 'large'), noise(3 * MiB, 1));
+    tool('truncate', '-s', '20M', join(root, 'holes'));
+    const wanted = hashes(root);
+    tool('umount', root);
+    const place = await backedUp(t, folder, image, 'win1');
+    const out = join(folder, 'out');
+    const ran = await remetal(['extract', place, 'win1', '--to', out, '--json']);
+    t.is(ran.status, 0, ran.stdout.slice(-2000));
+    t.like(ran.last(), { problems: 0, how: 'mount' });
+    t.deepEqual(hashes(out), wanted);
+    t.true(statSync(join(out, 'holes')).blocks * 512 < MiB);
+  },
+);
+
+requires('mkfs.fat', 'mcopy')(
+  'a set of FAT gives its files back without root',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const tree = join(folder, 'tree');
+    mkdirSync(join(tree, 'A Folder', 'SHORT'), { recursive: true });
+    writeFileSync(join(tree, 'A Folder', 'SHORT', 'A longer name.text'), noise(70_000, 1));
+    writeFileSync(join(tree, 'A Folder', 'EMPTY.TXT'), '');
+    writeFileSync(join(tree, 'ROOT.BIN'), noise(300_000, 2));
+    const image = blankImage(join(folder, 'image'), 40 * MiB);
+    tool('mkfs.fat', '-F', '16', image);
+    tool('mcopy', '-i', image, '-s', '-m', join(tree, 'A Folder'), join(tree, 'ROOT.BIN'), '::');
+    const place = await backedUp(t, folder, image, 'dos1');
+    const out = join(folder, 'out');
+    const ran = await remetal(['extract', place, 'dos1', '--to', out, '--json']);
+    t.is(ran.status, 0, ran.stdout.slice(-2000));
+    t.like(ran.last(), { problems: 0, how: 'reader', files: 3 });
+    t.deepEqual(hashes(out), hashes(tree));
+    const small = join(folder, 'small');
+    t.is((await remetal(['extract', place, 'dos1', '/a folder/short', '--to', small])).status, 0);
+    t.deepEqual(readdirSync(join(small, 'A Folder', 'SHORT')), ['A longer name.text']);
+  },
+);
 
 requires('mke2fs', 'sfdisk')(
   'paths, a list, what is not there, and a place that is remembered',
