@@ -5,6 +5,7 @@ export class Inbox {
   readonly #stream: Duplex;
   #wake: (() => void) | null = null;
   #over = false;
+  #taken = 0;
   readonly #readable = (): void => this.#woken();
   readonly #ended = (): void => {
     this.#over = true;
@@ -15,6 +16,11 @@ export class Inbox {
     this.#stream = stream;
     stream.on('readable', this.#readable);
     for (const event of ['end', 'close', 'error']) stream.on(event, this.#ended);
+  }
+
+  /** Bytes that were taken so far. */
+  get taken(): number {
+    return this.#taken;
   }
 
   #woken(): void {
@@ -75,7 +81,9 @@ export class Inbox {
 
   #chunk(length: number): Buffer | null {
     const chunk: unknown = this.#stream.read(length);
-    return chunk instanceof Buffer ? chunk : null;
+    if (!(chunk instanceof Buffer)) return null;
+    this.#taken += chunk.length;
+    return chunk;
   }
 
   async #more(): Promise<void> {

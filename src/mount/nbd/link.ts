@@ -14,6 +14,8 @@ export class Link {
     this.#socket = socket;
     this.#tls = tls;
     socket.setNoDelay(true);
+    // A machine at the other end that lost its power says nothing any more.
+    socket.setKeepAlive(true, 60_000);
     // A client that vanishes is no error of ours; 'close' follows.
     socket.on('error', () => {});
     this.gone = new Promise((resolve) => {

@@ -55,7 +55,8 @@ export async function serveNbd(options: ServeOptions): Promise<NbdServer> {
   const clients = new Set<Client>();
   const tls = tlsOptions(options.listen);
 
-  const server = createServer({ allowHalfOpen: false }, (socket) => {
+  // A client that has said its last still gets its answers; then its connection is closed.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     const client = new Client(socket, { exports, room, limits, tls });
     clients.add(client);
     void client.run().finally(() => clients.delete(client));

@@ -43,7 +43,9 @@ export class Transmission {
   #held = 0;
   /** True while a payload is awaited for which there is a loan. */
   #filling = false;
+  /** When a reply went out, or the server saw that more had come in; and how much had. */
   #movedAt = performance.now();
+  #seen = 0;
 
   constructor(link: Link, agreement: Agreement, room: Room, limits: Limits) {
     this.#link = link;
@@ -54,6 +56,9 @@ export class Transmission {
 
   /** True when it holds room for a client that has moved no byte for a while. */
   stalled(now: number): boolean {
+    const { taken } = this.#link.inbox;
+    if (taken !== this.#seen) this.#movedAt = now;
+    this.#seen = taken;
     const client = this.#filling || this.#link.unsent > 0;
     return this.#held > 0 && client && now - this.#movedAt > this.#limits.stall;
   }
@@ -62,7 +67,6 @@ export class Transmission {
   async run(): Promise<void> {
     for (;;) {
       const header = await this.#link.inbox.take(requestLength);
-      this.#movedAt = performance.now();
       const request = header === null ? null : decodeRequest(header);
       if (request === null || request.type === commands.disconnect) break;
       this.#pending++;
@@ -101,7 +105,7 @@ export class Transmission {
       }
     }
     if (errno !== null) this.#fail(request.cookie, errno);
-    else if (request.type === commands.read && request.length > 0) void this.#read(request);
+    else if (request.type === commands.read && request.length > 0) await this.#read(request);
     else if (request.type === commands.blockStatus) void this.#blockStatus(request);
     else if (request.type === commands.cache) void this.#cache(request);
     else void this.#change(request);
@@ -161,12 +165,19 @@ export class Transmission {
     this.#reply(this.#agreement.structured ? encodeError(cookie, errno) : encodeSimpleReply(cookie, errno));
   }
 
-  async #read({ cookie, offset, length }: Request): Promise<void> {
+  /**
+   * Begins a read. The wait for room is that of the whole connection: each waits in the queue once, and none keeps
+   * the others out with all that it asks for.
+   */
+  async #read(request: Request): Promise<void> {
+    const { sectorSize } = this.#agreement.served.device;
+    const before = request.offset % sectorSize;
+    const loan = await this.#borrow(Math.ceil((before + request.length) / sectorSize) * sectorSize);
+    void this.#fetch(request, before, loan);
+  }
+
+  async #fetch({ cookie, offset, length }: Request, before: number, loan: Loan): Promise<void> {
     const { served, structured } = this.#agreement;
-    const { sectorSize } = served.device;
-    const before = offset % sectorSize;
-    const span = Math.ceil((before + length) / sectorSize) * sectorSize;
-    const loan = await this.#borrow(span);
     try {
       await served.device.read(loan.bytes, offset - before);
     } catch (error) {
@@ -174,7 +185,7 @@ export class Transmission {
       this.#fail(cookie, served.failure('read', error));
       return;
     }
-    const payload = span === length ? loan.bytes : loan.bytes.subarray(before, before + length);
+    const payload = loan.bytes.length === length ? loan.bytes : loan.bytes.subarray(before, before + length);
     const head = structured ? encodeOffsetData(cookie, offset, length) : encodeSimpleReply(cookie);
     this.#reply(head, payload, loan);
   }

@@ -321,3 +321,45 @@ test('after DISC what is in flight is answered and the connection closed', async
   t.true(await client.closed());
   await eventually(t, 'the connection is gone', () => server.connections === 0);
 });
+
+test('a client that has said its last gets the answers it waits for', async (t) => {
+  const { device, finish, pending } = slow(await sparseDisk());
+  const { socket, server } = await serving(t, device);
+  const client = await rawClient(socket);
+  await client.go();
+  client.request(read, { length: 512, cookie: 3 });
+  client.stream.end();
+  await eventually(t, 'the read has begun', () => pending() === 1);
+  await new Promise(setImmediate);
+  finish(0);
+  t.like(await client.simple(512), { errno: 0, cookie: 3 });
+  t.true(await client.closed());
+  await eventually(t, 'the connection is gone', () => server.connections === 0);
+});
+
+test('who asks for very much keeps nobody out', async (t) => {
+  const { device, finish, pending } = slow(memoryDisk(256 * MiB));
+  const { socket } = await serving(t, device, { limits: { room: 33 * MiB } });
+  const [greedy, other] = [await rawClient(socket), await rawClient(socket)];
+  await greedy.go();
+  await other.go();
+  for (let i = 0; i < 8; i++) greedy.request(read, { offset: i * 32 * MiB, length: 32 * MiB, cookie: i });
+  await eventually(t, 'one has all the room', () => pending() === 1);
+  // The second of the greedy one waits by now, and after it the other's.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  other.request(read, { offset: 512, length: 4 * MiB });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const turn of [0, 1]) {
+    finish(turn * 32 * MiB);
+    t.is((await greedy.simple(32 * MiB)).cookie, turn);
+    await eventually(t, 'the next has begun', () => pending() === 1);
+  }
+  finish(512);
+  t.is((await other.simple(4 * MiB)).errno, 0);
+  greedy.destroy();
+  other.destroy();
+  for (let i = 2; i < 8; i++) {
+    finish(i * 32 * MiB);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
