@@ -18,7 +18,7 @@ const share = 0.03;
 
 /** Writes other bytes over some of the files of an image, `bytes` of them in all. */
 async function changeFiles(image: string, bytes: number, seed: number): Promise<void> {
-  const loop = await attachLoop({ file: image, readOnly: false });
+  const loop = await attachLoop({ path: image });
   const root = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
     await run('mount', [loop.path, root]);
@@ -83,7 +83,7 @@ async function newest(folder: string): Promise<{ stored: number; control: number
 /** True when every block the file system of an image uses is the same in another. */
 async function sameUsed(image: string, other: string): Promise<boolean> {
   await run('e2fsck', ['-fn', other]);
-  const [a, b] = [join(cacheFolder, 'work', 'a.e2i'), join(cacheFolder, 'work', 'b.e2i')];
+  const [a, b] = [join(cacheFolder, 'a.e2i'), join(cacheFolder, 'b.e2i')];
   await run('e2image', ['-ra', '-p', image, a]);
   await run('e2image', ['-ra', '-p', other, b]);
   const same = (await differing(a, b)) === 0;
@@ -92,18 +92,23 @@ async function sameUsed(image: string, other: string): Promise<boolean> {
   return same;
 }
 
+function print(what: string, text: string): void {
+  process.stdout.write(`${what.padEnd(44)} ${text}\n`);
+}
+
 /**
  * A chain of seven sets, each after 3 % of the used bytes were written over: each incremental backup beside a full
  * one of the same state, taking turns; bytes stored against bytes changed; the last state restored from the chain.
  */
 export async function incremental(): Promise<void> {
   const original = await realImage();
-  const folder = join(cacheFolder, 'work');
+  const folder = join(cacheFolder, 'incremental');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const [image, before, chain, full] = ['image', 'before', 'chain', 'full'].map((name) =>
-    join(folder, name),
-  ) as [string, string, string, string];
+  const image = join(folder, 'image');
+  const before = join(folder, 'before');
+  const chain = join(folder, 'chain');
+  const full = join(folder, 'full');
   await run('cp', ['--sparse=always', original, image]);
   const backup = async (to: string, ...more: string[]): Promise<number> => {
     await coldStart();
@@ -134,8 +139,6 @@ export async function incremental(): Promise<void> {
   await measured(remetal, ['--quiet', 'restore', chain, '--disk', target, '--yes']);
   if (!(await sameUsed(image, target))) throw new Error('What the chain gives back differs');
 
-  const print = (what: string, text: string): void =>
-    void process.stdout.write(`${what.padEnd(44)} ${text}\n`);
   process.stdout.write(
     `Incremental: 6 GiB ext4 image, ${(usedBytes / 1e9).toFixed(1)} GB used, a chain of ${links}, ${share * 100} % changed before each; the last state comes back equal\n`,
   );

@@ -1,6 +1,8 @@
 import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
 import { incremental } from './incremental.ts';
+import { extractFiles } from './extract.ts';
+import { nbd } from './nbd.ts';
 import { netwareMap } from './netware-map.ts';
 import { tapePath } from './tape-path.ts';
 import { tapeStops } from './tape-stops.ts';
@@ -8,7 +10,9 @@ import { tapeStops } from './tape-stops.ts';
 /** Every part of the bench by its name. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
+  extract: extractFiles,
   boot: applianceBoot,
+  nbd,
   netware: netwareMap,
   incremental,
   stops: tapeStops,

@@ -12,9 +12,10 @@ import { bufferPool } from '../disk/index.ts';
 import { isCoded } from '../errors/index.ts';
 import type { Medium, SetOnMedium } from '../medium/medium.ts';
 import type { Notice } from '../progress/index.ts';
-import { nativeCodec, spoolFile } from '../system/index.ts';
+import { nativeCodec } from '../system/index.ts';
 import { throwIfStopped } from './interruption.ts';
 import type { BackupRequest, BackupResult } from './request.ts';
+import { sumSpool } from './sum-spool.ts';
 import { survey, type Survey } from './survey.ts';
 import { transfer } from './transfer.ts';
 import packageFacts from '../../package.json' with { type: 'json' };
@@ -81,7 +82,7 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
     level: request.level,
     name: set,
     codec: nativeCodec(),
-    makeSpool: spoolFile,
+    makeSpool: sumSpool,
     ...(since === undefined ? {} : { since }),
   });
   try {

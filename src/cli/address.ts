@@ -28,6 +28,9 @@ export interface SetAddress {
   readonly rest: readonly string[];
 }
 
+/** Bytes read ahead of who jumps about in a volume: a tape does not stream for him anyway. */
+const readingBuffer = 64 * 1024 * 1024;
+
 const tapePattern = /^tape(\+file)?:/;
 
 function isPlace(word: string): boolean {
@@ -170,7 +173,7 @@ export async function withAddressedSet<T>(
 ): Promise<T> {
   const address = setAddress(words);
   const place = address.place ?? (await placeOf(context, address.set));
-  return await withChainMedia(context, place, options, async (medium, chain) => {
+  return await withChainMedia(context, place, { buffer: readingBuffer, ...options }, async (medium, chain) => {
     const name = await setNamed(medium, address.set);
     const reader = await openSet(medium, name, { codec: nativeCodec(), chain });
     try {

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { loadSince, openSet, type Since } from '../archive/index.ts';
-import { backup, checkSource, type BackupResult, type SourceDisk } from '../backup/index.ts';
+import { backup, checkSource, sumSpool, type BackupResult, type SourceDisk } from '../backup/index.ts';
 import { formatBytes, formatDuration, total } from '../bytes/index.ts';
 import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import type { Medium } from '../medium/index.ts';
-import { machineFacts, nativeCodec, spoolFile } from '../system/index.ts';
+import { machineFacts, nativeCodec } from '../system/index.ts';
 import { setNamed } from './address.ts';
 import { collect, integerOption, sizeOption, usage, type Context, type Verb } from './context.ts';
 import { rememberPlace } from './known-places.ts';
@@ -135,7 +135,7 @@ async function sinceOf(
     const reader = await openSet(place, await setNamed(place, since), { codec: nativeCodec(), chain });
     try {
       context.output.remark(`since ${reader.name}, made ${reader.head.createdAt}`);
-      return await loadSince(reader, spoolFile);
+      return await loadSince(reader, sumSpool);
     } finally {
       await reader.close();
     }

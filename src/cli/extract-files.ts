@@ -30,8 +30,8 @@ export interface Extracted {
 }
 
 /** Added to the names of what is no plain content; both are longer than any DOS extension. */
-const compressedSuffix = '.compressed';
-const forkSuffix = '.resource';
+export const compressedSuffix = '.compressed';
+export const forkSuffix = '.resource';
 const zeroPiece = Buffer.alloc(1024 * 1024);
 
 /**

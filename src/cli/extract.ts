@@ -1,100 +1,192 @@
 import { formatBytes } from '../bytes/index.ts';
-import { exitStatuses, RemetalError } from '../errors/index.ts';
+import { exitStatuses } from '../errors/index.ts';
 import type { NameSpace } from '../filesystem/netware/index.ts';
-import { collect, type Context, type Verb } from './context.ts';
-import { extractFiles, type Extracted } from './extract-files.ts';
-import { chosenFiles, nameSpaceOption } from './netware-choice.ts';
-import { addressHelp, volumeAddress, withVolume } from './netware-source.ts';
+import { extract, type Extracted, type ExtractTotals } from '../mount/extract/index.ts';
+import { setVolume } from '../mount/index.ts';
+import { setAddressHelp, setAddressText, withAddressedVolume, type AddressedVolume } from './address.ts';
+import { collect, integerOption, usage, type Context, type Verb } from './context.ts';
+import { extractNetware } from './extract-netware.ts';
+import { pathList } from './extract-paths.ts';
+import { withVolumeTree, type OpenedTree } from './extract-tree.ts';
+import { nameSpaceOption } from './netware-choice.ts';
+import { addressHelp, isDiskAddress, isPlaceAlone } from './netware-source.ts';
+import { addTapeOptions, type TapeOptions } from './place.ts';
 import { shown } from './table.ts';
 
+const mostStripped = 100;
+
 export const extractVerb: Verb = (program, act) => {
-  program
-    .command('extract')
-    .description('read files out of a NetWare volume, live or deleted, without NetWare')
-    .argument('<volume>', 'DISK[,DISK…]:VOLUME, or FOLDER:VOLUME for a backup set')
-    .argument('[path...]', 'files, and directories with all below them; everything when absent')
-    .requiredOption('--to <folder>', 'the folder they are written to, made where it is missing')
-    .option('--disk <path>', 'a disk or an image file the volume lies on; may be given again', collect)
-    .option('--set <name>', 'which set of a folder; the newest when absent')
-    .option('--deleted', 'the deleted files that can still be salvaged, in place of the live ones')
-    .option('--names <space>', 'the name space of the names: dos, long, nfs, mac, nt', nameSpaceOption, 'DOS')
-    .option('--damaged', 'keep files that cannot be read in full, with zeros for what is lost')
+  addTapeOptions(
+    program
+      .command('extract')
+      .description('take files out of a backup set, or out of a NetWare volume, in one pass')
+      .argument('<address...>', `${setAddressText}, then files, and directories with all below them`)
+      .requiredOption('--to <folder>', 'the folder they are written to, made where it is missing')
+      .option('--from <list>', 'a file with the paths, one a line; - for standard input')
+      .option('--null', 'the paths of the list are separated by zeros, as find -print0 writes them')
+      .option('--overwrite', 'replace files that are there already; without it they are left alone')
+      .option(
+        '--strip <count>',
+        'leave that many names off the front of each path',
+        integerOption(0, mostStripped),
+      )
+      .option('--damaged', 'keep files that cannot be read in full, with zeros for what is lost')
+      .option('--deleted', 'the deleted files of a NetWare volume, in place of the live ones')
+      .option(
+        '--names <space>',
+        'the names of a NetWare volume: dos, long, nfs, mac, nt',
+        nameSpaceOption,
+        'DOS',
+      )
+      .option(
+        '--disk <path>',
+        'a disk or an image file a NetWare volume lies on; may be given again',
+        collect,
+      )
+      .option('--set <name>', 'which set of a folder, for FOLDER:VOLUME; the newest when absent'),
+  )
     .addHelpText(
       'after',
-      `${addressHelp}
+      `${setAddressHelp}
 
-Files keep their paths, and the time of their last modification, taken as this machine's local time. Nothing that
-is there already is overwritten. Compressed files are written as they are stored, as NAME.compressed; resource
-forks of Macintosh files as NAME.resource. Of several deleted files of one path the later ones get a number.
+All files are looked up first; then the medium is read once from front to back, however many they are. They keep
+owners, permissions, times, access lists and other attributes, holes and links. A file has its name only when it is
+whole. Nothing that is there already is overwritten unless --overwrite is given, and nothing is ever written outside
+the folder. It takes no root, but for owners and device nodes, and for xfs, btrfs, NTFS and others that the kernel
+has to mount.
+
+A NetWare volume that is in no set is named with its disks.
+${addressHelp}
+Of NetWare files compressed ones are written as they are stored, as NAME.compressed; resource forks of Macintosh files
+as NAME.resource; of several deleted files of one path the later ones get a number. Times are taken as this machine's
+local time.
+
 Ends with 0 when every file was written as it was, with 3 when some were not; they are told one by one.
 
 Examples:
+  remetal extract web1/root /etc/fstab --to .
+  remetal extract tape:/dev/nst0 web1/root --from list.txt --to /restored
+  remetal extract /mnt/usbdisk/web1 web1 /srv/www --strip 2 --to /tmp
   remetal extract server.raw:SYS --to sys
-  remetal extract /mnt/usbdisk/fs1:SYS PUBLIC --to public
   remetal extract disk0.raw,disk1.raw:VOL1 USERS/ALICE --to alice
   remetal extract server.raw:SYS --deleted --to salvaged`,
     )
-    .action(act(extract));
+    .action(act(extractVolume));
 };
 
-interface ExtractOptions {
+interface ExtractOptions extends TapeOptions {
   readonly to: string;
-  readonly disk?: readonly string[];
-  readonly set?: string;
+  readonly from?: string;
+  readonly null?: boolean;
+  readonly overwrite?: boolean;
+  readonly strip?: number;
+  readonly damaged?: boolean;
   readonly deleted?: boolean;
   readonly names: NameSpace;
-  readonly damaged?: boolean;
+  readonly disk?: readonly string[];
+  readonly set?: string;
 }
 
-async function extract(
+async function extractVolume(
   context: Context,
-  volume: string,
-  paths: readonly string[],
+  words: readonly string[],
   options: ExtractOptions,
 ): Promise<number> {
-  const address = volumeAddress(volume, options.disk);
-  return await withVolume(context, address, options.set, async (filesystem, leavesOutDeleted) => {
-    if (options.deleted === true && leavesOutDeleted) throw leftOut(filesystem.definition.name);
-    const totals = { written: 0, bytes: 0, problems: 0 };
-    const choice = { paths, deleted: options.deleted === true, names: options.names };
-    await extractFiles(filesystem, {
-      files: chosenFiles(filesystem, choice),
-      folder: options.to,
-      damaged: options.damaged === true,
-      signal: context.signal,
-      onFile: (extracted) => tell(context, extracted, totals),
-    });
-    const { written, bytes, problems } = totals;
-    context.output.result(
-      { verb: 'extract', volume: filesystem.definition.name, to: options.to, ...totals },
-      `${written} files and directories, ${formatBytes(bytes)}, written to ${options.to}\n${problems === 0 ? '' : `${problems} with problems\n`}`,
-    );
-    return problems === 0 ? exitStatuses.ok : exitStatuses.exceptions;
-  });
-}
-
-function leftOut(volume: string): RemetalError {
-  return new RemetalError(
-    'deleted-left-out',
-    `The set does not hold the contents of the deleted files of ${volume}.`,
-    {
-      hint: 'Backups made with --keep-deleted hold them.',
-      facts: { volume },
-    },
+  const listed =
+    options.from === undefined ? null : await pathList(context, options.from, options.null === true);
+  if (isDiskAddress(words, options)) {
+    if (options.overwrite === true || options.strip !== undefined) {
+      usage('--overwrite and --strip are for sets addressed as SET/VOLUME.');
+    }
+    const [volume = '', ...paths] = words;
+    return await extractNetware(context, volume, { ...options, paths: [...paths, ...(listed ?? [])] });
+  }
+  // A place alone means the newest set in it.
+  const address = isPlaceAlone(words) ? [...words, 'latest'] : words;
+  return await withAddressedVolume(context, address, options, (at) =>
+    extractOfSet(context, at, listed, options),
   );
 }
+
+async function extractOfSet(
+  context: Context,
+  at: AddressedVolume,
+  listed: readonly string[] | null,
+  options: ExtractOptions,
+): Promise<number> {
+  const { reader, volume, described, rest, medium } = at;
+  const asked = [...rest, ...(listed ?? [])];
+  if (listed !== null && asked.length === 0) usage('The list names no path.');
+  const device = setVolume(reader, volume, { signal: context.signal });
+  try {
+    await device.loadControl();
+    return await withVolumeTree(context, { device, reader, described, options }, async (opened) => {
+      const tally = { problems: 0 };
+      const totals = await extract({
+        tree: opened.tree,
+        volume: device,
+        ...(asked.length === 0 ? {} : { paths: asked }),
+        folder: options.to,
+        overwrite: options.overwrite === true,
+        strip: options.strip ?? 0,
+        damaged: options.damaged === true,
+        signal: context.signal,
+        onFile: (extracted) => tell(context, extracted, opened, tally),
+        tell: (notice) => context.tell(notice),
+        onProgress: (doneBytes, totalBytes) =>
+          context.output.reporter.progress({
+            phase: 'extract',
+            volume: described.name,
+            doneBytes,
+            totalBytes,
+          }),
+      });
+      const { controlGroups, dataGroups } = device.statistics();
+      const { problems } = tally;
+      context.output.result(
+        {
+          verb: 'extract',
+          set: reader.name,
+          volume,
+          to: options.to,
+          written: totals.files + totals.directories,
+          ...totals,
+          problems,
+          how: opened.how,
+          groups: { control: controlGroups, data: dataGroups },
+          movements: medium.movements?.() ?? null,
+        },
+        summary(totals, problems, controlGroups + dataGroups, options.to),
+      );
+      return problems === 0 ? exitStatuses.ok : exitStatuses.exceptions;
+    });
+  } finally {
+    await device.close();
+  }
+}
+
+function summary(totals: ExtractTotals, problems: number, groups: number, to: string): string {
+  const { files, directories, bytes } = totals;
+  return [
+    `${counted(files, 'file', 'files')} and ${counted(directories, 'directory', 'directories')}, ${formatBytes(bytes)}, written to ${shown(to)}\n`,
+    `${counted(groups, 'group', 'groups')} of the set read\n`,
+    problems === 0 ? '' : `${problems} with problems\n`,
+  ].join('');
+}
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 function tell(
   { output, world }: Context,
   extracted: Extracted,
-  totals: { written: number; bytes: number; problems: number },
+  { remarks }: OpenedTree,
+  tally: { problems: number },
 ): void {
-  const { written, bytes, problem } = extracted;
-  output.event({ type: 'file', ...extracted });
-  if (written !== null) totals.written++;
-  totals.bytes += bytes;
+  const { path, written } = extracted;
+  const problem = extracted.problem ?? (written === null ? null : (remarks.get(path) ?? null));
+  output.event({ type: 'file', ...extracted, problem });
   if (problem === null) return;
-  totals.problems++;
+  tally.problems++;
   // What did not come out is told whatever --quiet says.
   if (!output.json) world.stderr.write(`problem: ${shown(problem.message)} (${problem.code})\n`);
 }

@@ -1,41 +1,81 @@
-import { formatBytes } from '../bytes/index.ts';
-import type { NameSpace, NetwareFile } from '../filesystem/netware/index.ts';
+import { RemetalError } from '../errors/index.ts';
+import { openNetwareVolume, type NameSpace } from '../filesystem/netware/index.ts';
+import { controlOnly } from '../mount/control-only.ts';
+import { setVolume } from '../mount/index.ts';
+import { netwareVolumes } from '../restore/plan-netware.ts';
+import { setAddressHelp, setAddressText, withAddressedVolume, type AddressedVolume } from './address.ts';
 import { collect, type Context, type Verb } from './context.ts';
-import { chosenFiles, nameSpaceOption } from './netware-choice.ts';
-import { addressHelp, volumeAddress, withVolume } from './netware-source.ts';
-import { attributeText, pathText, rightsText, trusteesText } from './netware-words.ts';
-import { shown, table } from './table.ts';
+import { listNetware } from './files-netware.ts';
+import { listTree } from './files-tree.ts';
+import { namePatterns, type NamePattern } from './name-pattern.ts';
+import { nameSpaceOption } from './netware-choice.ts';
+import { addressHelp, isDiskAddress, isPlaceAlone, volumeAddress, withVolume } from './netware-source.ts';
+import { addTapeOptions, type TapeOptions } from './place.ts';
 
 export const filesVerb: Verb = (program, act) => {
-  program
-    .command('files')
-    .description('list the files of a NetWare volume, live or deleted')
-    .argument('<volume>', 'DISK[,DISK…]:VOLUME, or FOLDER:VOLUME for a backup set')
-    .argument('[path...]', 'files, and directories with all below them; everything when absent')
-    .option('--disk <path>', 'a disk or an image file the volume lies on; may be given again', collect)
-    .option('--set <name>', 'which set of a folder; the newest when absent')
-    .option('-l, --long', 'sizes, attributes, dates, owners, trustees and other names as well')
-    .option('--deleted', 'the deleted files that can still be salvaged, in place of the live ones')
-    .option('--names <space>', 'the name space of the paths: dos, long, nfs, mac, nt', nameSpaceOption, 'DOS')
+  addTapeOptions(
+    program
+      .command('files')
+      .description('list the files of a volume of a backup set, or of a NetWare volume, live or deleted')
+      .argument('<address...>', `${setAddressText}, then files, and directories with all below them`)
+      .option('-l, --long', 'permissions, owners, sizes and times as well; of NetWare all there is')
+      .option(
+        '--find <pattern>',
+        "only names like this: '*.conf'; with a slash, paths: '/etc/**/*.conf'; may be given again",
+        namePatterns,
+      )
+      .option(
+        '--deleted',
+        'the deleted files of a NetWare volume that can still be salvaged, in place of the live ones',
+      )
+      .option(
+        '--names <space>',
+        'the names of a NetWare volume: dos, long, nfs, mac, nt',
+        nameSpaceOption,
+        'DOS',
+      )
+      .option(
+        '--disk <path>',
+        'a disk or an image file a NetWare volume lies on; may be given again',
+        collect,
+      )
+      .option('--set <name>', 'which set of a folder, for FOLDER:VOLUME; the newest when absent'),
+  )
     .addHelpText(
       'after',
-      `${addressHelp}
+      `${setAddressHelp}
 
-Times are the server's own and name no zone. With --json every file is a line of its own, type "file".
+The names come from the control set, which stands at the front of a volume in the set: no contents of files are read.
+Files of ext2, ext3, ext4, FAT and NetWare are listed without root; those of xfs, btrfs, NTFS and others through a mount,
+which takes root. Each directory comes before what is in it. With -l a line is what \`ls -ln\` shows, and times
+are UTC; FAT and NetWare keep those of the machine's own clock, which name no zone. With --json every file is a line of its own,
+type "file".
+
+Patterns: * is any text, ? any character, [a-z] one of a range, [!a-z] none of it, ** any text with slashes in it.
+Capitals do not matter on FAT, NTFS and NetWare.
+
+A NetWare volume that is in no set is named with its disks.
+${addressHelp}
+
+Ends with 0, or with 3 when directories or files could not be read; they are told one by one.
 
 Examples:
-  remetal files server.raw:SYS
+  remetal files web1/root
+  remetal files web1/root /etc --find '*.conf'
+  remetal files -l tape:/dev/nst0 web1/root /home
+  remetal files /mnt/usbdisk/fs1 fs1/SYS PUBLIC
+  remetal files --json web1-20261128T160000Z/root --find '/srv/**/*.php'
   remetal files -l server.raw:SYS PUBLIC SYSTEM/LOGIN
   remetal files --deleted disk0.raw,disk1.raw:VOL1
-  remetal files /mnt/usbdisk/fs1:SYS
   remetal files --disk /dev/sdb --disk /dev/sdc VOL1`,
     )
     .action(act(listFiles));
 };
 
-interface FilesOptions {
+interface FilesOptions extends TapeOptions {
   readonly disk?: readonly string[];
   readonly long?: boolean;
+  readonly find?: readonly NamePattern[];
   readonly set?: string;
   readonly deleted?: boolean;
   readonly names: NameSpace;
@@ -43,65 +83,53 @@ interface FilesOptions {
 
 async function listFiles(
   context: Context,
-  volume: string,
-  paths: readonly string[],
+  words: readonly string[],
   options: FilesOptions,
-): Promise<void> {
-  const deleted = options.deleted === true;
-  const address = volumeAddress(volume, options.disk);
-  await withVolume(context, address, options.set, async (filesystem, leavesOutDeleted) => {
-    const rows: NetwareFile[] = [];
-    let count = 0;
-    let bytes = 0;
-    for await (const file of chosenFiles(filesystem, { paths, deleted, names: options.names })) {
-      context.signal.throwIfAborted();
-      count++;
-      bytes += file.size;
-      context.output.event({ type: 'file', ...file });
-      if (!context.output.json) rows.push(file);
-    }
-    context.output.result(
-      { verb: 'files', volume: filesystem.definition.name, deleted, count, bytes },
-      options.long === true
-        ? longList(rows, deleted)
-        : rows.map((file) => `${shown(pathText(file))}\n`).join(''),
+): Promise<number | void> {
+  if (isDiskAddress(words, options)) {
+    const [volume = '', ...paths] = words;
+    const address = volumeAddress(volume, options.disk);
+    return await withVolume(context, address, options.set, (filesystem, leavesOutDeleted) =>
+      listNetware(context, filesystem, leavesOutDeleted, { ...options, paths }),
     );
-    const doubts = (await filesystem.check()).filter(({ severity }) => severity === 'error').length;
-    if (doubts > 0) {
-      context.output.remark(
-        `warning: ${doubts} errors were found in the volume; files may be missing. \`remetal check\` tells them.`,
-      );
-    }
-    if (deleted && leavesOutDeleted) {
-      context.output.remark(
-        'The set does not hold the contents of these files: it was made without --keep-deleted.',
-      );
-    }
-    context.output.remark(`${count} files and directories, ${formatBytes(bytes)}`);
-  });
+  }
+  // A place alone means the newest set in it.
+  const address = isPlaceAlone(words) ? [...words, 'latest'] : words;
+  return await withAddressedVolume(context, address, options, async (at) =>
+    at.described.kind === 'netware'
+      ? await listNetwareOfSet(context, at, options)
+      : await listTree(context, at, options),
+  );
 }
 
-function longList(files: readonly NetwareFile[], deleted: boolean): string {
-  const head = ['size', 'attributes', 'created', 'modified', 'archived', 'owner', 'inherits', 'trustees'];
-  const rows = files.map((file) => [
-    file.kind === 'directory' ? '-' : String(file.size),
-    attributeText(file.attributes),
-    timeText(file.created),
-    timeText(file.modified),
-    timeText(file.archived),
-    file.owner,
-    rightsText(file.inheritedRights),
-    trusteesText(file.trustees),
-    ...(deleted ? [timeText(file.deletion?.at ?? null), file.deletion?.by ?? '-'] : []),
-    shown(pathText(file) + otherNames(file)),
-  ]);
-  return table([...head, ...(deleted ? ['deleted', 'by'] : []), 'path'], rows);
-}
-
-const timeText = (time: string | null): string => time?.replace('T', ' ') ?? '-';
-
-/** ` (LONG: A Long Name.text)`, for names that say more than the path does. */
-function otherNames({ path, names }: NetwareFile): string {
-  const more = Object.entries(names).filter(([, name]) => !path.endsWith(`/${name}`));
-  return more.length === 0 ? '' : `  (${more.map(([space, name]) => `${space}: ${name}`).join(', ')})`;
+async function listNetwareOfSet(context: Context, at: AddressedVolume, options: FilesOptions): Promise<void> {
+  const { reader, volume, rest, medium } = at;
+  const known = netwareVolumes(reader.layout).find((each) => each.volume.id === volume);
+  if (known === undefined) {
+    throw new RemetalError('volume-not-found', `The set ${reader.name} does not describe ${volume}.`);
+  }
+  const device = setVolume(reader, volume, { signal: context.signal });
+  try {
+    await device.loadControl();
+    const filesystem = await openNetwareVolume(
+      controlOnly(device, reader.index(volume)),
+      known.found.definition,
+    );
+    await listNetware(context, filesystem, known.leavesOutDeleted, {
+      ...options,
+      paths: rest,
+      unchecked: true,
+      facts: () => {
+        const { controlGroups, dataGroups } = device.statistics();
+        return {
+          set: reader.name,
+          how: 'reader',
+          groups: { control: controlGroups, data: dataGroups },
+          movements: medium.movements?.() ?? null,
+        };
+      },
+    });
+  } finally {
+    await device.close();
+  }
 }

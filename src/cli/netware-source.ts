@@ -33,6 +33,30 @@ where there is one volume only.`;
 
 const tapePattern = /^tape(\+file)?:/;
 
+/**
+ * True where the words address a NetWare volume by its disks or the folder of its set, `DISK:VOLUME`; false for a set and
+ * a volume of it.
+ */
+export function isDiskAddress(
+  words: readonly string[],
+  { disk, set }: { readonly disk?: readonly string[]; readonly set?: string },
+): boolean {
+  if (disk !== undefined || set !== undefined) return true;
+  const [first = ''] = words;
+  const scheme = tapePattern.exec(first)?.[0];
+  const path = first.slice(scheme?.length ?? 0);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined)
+    return path.includes(':') || (path !== '' && path.split(',').every((each) => existsSync(each)));
+  return scheme === undefined && !found.isDirectory() && !path.endsWith('.tar');
+}
+
+/** True where the only word is the place of sets. */
+export function isPlaceAlone(words: readonly string[]): boolean {
+  const [first = '', second] = words;
+  return second === undefined && (isMedium(first) || (first.endsWith('.tar') && existsSync(first)));
+}
+
 /** Takes apart `DISK[,DISK…][:VOLUME]`, or with disks named apart, `VOLUME`. Throws `usage`. */
 export function volumeAddress(text: string, disks: readonly string[] | undefined): VolumeAddress {
   if (disks !== undefined) return { disks, volume: text.replace(/:$/, '') };
@@ -92,7 +116,11 @@ export async function withVolume<T>(
     return await withSet(context, { place }, set, async (reader) => {
       const { volume, found, leavesOutDeleted } = knownInSet(reader, address.volume);
       const device = setVolume(reader, volume.id);
-      return await work(await openNetwareVolume(device, found.definition), leavesOutDeleted);
+      try {
+        return await work(await openNetwareVolume(device, found.definition), leavesOutDeleted);
+      } finally {
+        await device.close();
+      }
     });
   }
   return await withNetware(address.disks, async (netware) => {

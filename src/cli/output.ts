@@ -17,6 +17,7 @@ export const phaseTitles: Readonly<Record<Progress['phase'], string>> = {
   restore: 'Restore',
   'read-back': 'Read back and compare',
   grow: 'Grow file systems',
+  extract: 'Extract files',
   finish: 'Finish',
 };
 

@@ -9,10 +9,12 @@ import { disksVerb } from './disks.ts';
 import { errorsPageVerb } from './errors-page.ts';
 import { extractVerb } from './extract.ts';
 import { filesVerb } from './files.ts';
+import { fuseFileVerb } from './mount-hidden.ts';
 import { listVerb } from './list.ts';
 import { outcomeAsJson, outcomeAsText, outcomeOf } from './outcome.ts';
 import { planVerb } from './plan.ts';
 import { restoreVerb } from './restore.ts';
+import { serveVerb } from './serve.ts';
 import { showVerb } from './show.ts';
 import { tapeVerb } from './tape.ts';
 import { verifyVerb } from './verify.ts';
@@ -36,9 +38,11 @@ const verbs: readonly Verb[] = [
   checkVerb,
   filesVerb,
   extractVerb,
+  serveVerb,
   checkAnswersVerb,
   errorsPageVerb,
   agentVerb,
+  fuseFileVerb,
 ];
 
 const examples = `

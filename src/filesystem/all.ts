@@ -36,3 +36,12 @@ export async function detect(volume: BlockDevice): Promise<FileSystem | null> {
     controlSet: () => Promise.resolve([]),
   };
 }
+
+/**
+ * The file system on a volume of which is known what it holds, `type` being that of its facts: its own driver looks and no other, so that
+ * nothing but its structures is read. As `detect` where no driver is of that type or it does not recognise its own.
+ */
+export async function detectKnown(volume: BlockDevice, type: string | undefined): Promise<FileSystem | null> {
+  const driver = drivers.find(({ family }) => type?.startsWith(family) === true);
+  return (await driver?.probe(volume)) ?? (await detect(volume));
+}

@@ -2,7 +2,8 @@
  * filesystem/: what lies on a volume: which bytes are used, which are needed to walk it, whose they
  * are. Sees only a block device; imports bytes, disk, layout and errors.
  */
-export { detect, drivers } from './all.ts';
+export { detect, detectKnown, drivers } from './all.ts';
+export { needsReplay } from './journal-state.ts';
 export { planFat, type FatPlan } from './fat/larger-plan.ts';
 export type {
   ExtendedAttribute,

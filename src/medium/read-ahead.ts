@@ -13,7 +13,7 @@ const inARow = 3;
 
 /**
  * Reads a file of a tape in its order, ahead of who takes the blocks: until the buffer is full, then not
- * before it is half empty, so that the drive runs in long stretches. A block that cannot be read is handed
+ * before it is half empty, so that the drive runs in long stretches. The buffer grows with what was taken. A block that cannot be read is handed
  * out as its error, and reading goes on behind it.
  */
 export class ReadAhead {
@@ -25,7 +25,9 @@ export class ReadAhead {
   #next = 0;
   #ahead = 0;
   #taken = 0;
+  #takenBytes = 0;
   #ended = false;
+  #end: 'filemark' | 'end' | null = null;
   #reading: Promise<void> | null = null;
   #failure: { error: unknown } | null = null;
   #stopping = false;
@@ -39,9 +41,19 @@ export class ReadAhead {
     this.#ahead = block;
   }
 
+  /* Who has taken a few blocks may go elsewhere now; who has taken many goes on. */
+  get #limit(): number {
+    return Math.min(this.#bytes, 2 * this.#takenBytes);
+  }
+
   /** The block that `take` gives next. */
   get next(): number {
     return this.#next;
+  }
+
+  /** Whether the end of the file is what `take` gives from now on. */
+  get isAtEnd(): boolean {
+    return this.#end !== null && this.#ready.length === 0;
   }
 
   /** Goes on to a block that was read already; false where it was not. */
@@ -60,6 +72,8 @@ export class ReadAhead {
   /** The next block. Throws what the drive throws; not for a block that cannot be read. */
   async take(): Promise<ReadBlock> {
     while (this.#ready.length === 0) {
+      // What lies behind the end of the file is another file.
+      if (this.#end !== null) return { block: this.#next, result: this.#end };
       if (this.#failure !== null) throw this.#failure.error;
       if (this.#reading === null) await this.#read();
       else
@@ -70,7 +84,8 @@ export class ReadAhead {
     const taken = this.#ready[0]!;
     this.#drop();
     this.#taken++;
-    if (this.#reading === null && !this.#ended && this.#taken >= inARow && this.#held <= this.#bytes / 2) {
+    if (Buffer.isBuffer(taken.result)) this.#takenBytes += taken.result.length;
+    if (this.#reading === null && !this.#ended && this.#taken >= inARow && this.#held <= this.#limit / 2) {
       this.#reading = this.#run()
         .catch((error: unknown) => {
           this.#failure = { error };
@@ -84,7 +99,7 @@ export class ReadAhead {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopping && !this.#ended && this.#held < this.#bytes) {
+    while (!this.#stopping && !this.#ended && this.#held < this.#limit) {
       await this.#read();
       this.#wake?.();
     }
@@ -101,7 +116,10 @@ export class ReadAhead {
       this.#ended = error.code !== 'block-unreadable';
       if (!this.#ended) await this.#drive.skip();
     }
-    if (result === 'filemark' || result === 'end') this.#ended = true;
+    if (result === 'filemark' || result === 'end') {
+      this.#ended = true;
+      this.#end = result;
+    }
     if (Buffer.isBuffer(result)) this.#held += result.length;
     this.#ready.push({ block, result });
     this.#ahead++;

@@ -1,8 +1,8 @@
 import { decodePaxMember } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import { isTarEnd, type Cartridges, type PartKnown } from '../tape/index.ts';
 import type { DriveSource } from './drive-turns.ts';
 import type { RecordPlace } from './medium.ts';
+import { isTarEnd, type Cartridges, type FileTail, type PartKnown } from '../tape/index.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 /** A set as far as the cartridges seen tell of it. */
@@ -17,8 +17,17 @@ export interface SetOnTape {
 
 /** How the record that closes a part which goes on is named. */
 const moreSuffix = '.more.json';
-/** Blocks ahead that are rather read over than spaced over. */
-const nearby = 8;
+/** Bytes ahead that are rather read over than jumped over: a drive reads them in the time a jump takes to begin. */
+const nearbyBytes = 16 * 1024 * 1024;
+/** The least a block is taken for, bytes: those of groups are longer than the ones met before them. */
+const shortestBlock = 512 * 1024;
+/** As few blocks are read over however long they are. */
+const fewestNearby = 8;
+/** Records before the end of a set that are read with the one that closes it, and their bytes. */
+const tailRecords = 64;
+const tailBytes = 32 * 1024 * 1024;
+/** Records read elsewhere after which these are let go of. */
+const tailPatience = 256;
 /** No set is larger: bounds what a reader allocates for what a record says of itself. */
 const largestSet = 2 ** 46;
 
@@ -50,6 +59,11 @@ export class TapeSource implements DriveSource {
   #repositionings = 0;
   /** Where it stood when it let the drive go. */
   #left: { readonly part: number; readonly block: number } | null = null;
+  /** Of the blocks met, bytes. */
+  #longest = 0;
+  /** The end of the set, once `last` was there: by ordinal. */
+  readonly #tail = new Map<number, Buffer>();
+  #readElsewhere = 0;
 
   constructor(cartridges: Cartridges, set: SetOnTape, aheadBytes: number) {
     this.#cartridges = cartridges;
@@ -118,6 +132,7 @@ export class TapeSource implements DriveSource {
       if (result === 'filemark' || result === 'end') return null;
       if (!Buffer.isBuffer(result)) throw this.#damaged(result, block);
       this.#offset += result.length;
+      this.#longest = Math.max(this.#longest, result.length);
       const kind = kindOf(result);
       if (kind === 'end-of-tar') continue;
       if (kind === 'more') this.#parts = Math.max(this.#parts, this.#part + 2);
@@ -155,6 +170,9 @@ export class TapeSource implements DriveSource {
   }
 
   async record(ordinal: number): Promise<Buffer | null> {
+    const kept = this.#tail.get(ordinal);
+    if (kept !== undefined) return kept;
+    if (++this.#readElsewhere > tailPatience) this.#tail.clear();
     let part = this.#partOf(ordinal);
     for (;;) {
       if (part !== this.#part) await this.#enter(part);
@@ -183,14 +201,16 @@ export class TapeSource implements DriveSource {
 
   /** Whether a block lies further ahead than reading on will bring. */
   #isFar(block: number): boolean {
-    return block - this.#ahead!.next > nearby;
+    const blocks = Math.floor(nearbyBytes / Math.max(shortestBlock, this.#longest));
+    const near = Math.max(fewestNearby, blocks);
+    return block - this.#ahead!.next > near;
   }
 
   async #goTo(block: number): Promise<void> {
     const ahead = this.#ahead!;
     if (ahead.next === block || ahead.skipTo(block)) return;
     if (block > ahead.next && !this.#isFar(block)) {
-      while (ahead.next < block) await ahead.take();
+      while (ahead.next < block && !ahead.isAtEnd) await ahead.take();
       return;
     }
     await ahead.stop();
@@ -200,15 +220,57 @@ export class TapeSource implements DriveSource {
     this.#ahead = new ReadAhead(drive, block, this.#aheadBytes);
   }
 
+  /**
+   * What stands before it in the last part comes with it, and `record` then gives it without moving the tape: a set
+   * whose block maps come last is opened with one jump.
+   */
   async last(): Promise<Buffer | null> {
-    const last = this.#set.parts.find(({ ends }) => ends === 'set')?.part ?? this.#parts;
-    await this.#enter(last - 1);
+    const last = (this.#set.parts.find(({ ends }) => ends === 'set')?.part ?? this.#parts) - 1;
+    const { drive } = this.#cartridges;
+    if (this.#part !== last) await this.#enter(last);
     await this.#ahead?.stop();
     this.#ahead = null;
+    const { position } = drive;
+    if (position?.file !== this.#file || position.block < 0) await this.#enter(last);
     this.#repositionings++;
-    const member = await this.#cartridges.drive.lastBlock((block) => !isTarEnd(block));
-    this.#part = -1;
-    return member;
+    const tail = await drive.tail(tailRecords, tailBytes);
+    if (tail === null || tail === 'no-end') {
+      this.#part = -1;
+      return tail === null ? await drive.lastBlock((block) => !isTarEnd(block)) : null;
+    }
+    this.#ahead = new ReadAhead(drive, tail.first + tail.blocks.length, this.#aheadBytes);
+    this.#keepTail(tail, this.#firsts.get(last)!);
+    return this.#closing(tail);
+  }
+
+  #keepTail({ first, blocks }: FileTail, firstOrdinal: number): void {
+    this.#tail.clear();
+    this.#readElsewhere = 0;
+    for (const [i, block] of blocks.entries()) {
+      // Before the first record stands the label of the part.
+      const ordinal = firstOrdinal + first + i - 1;
+      if (first + i > 0 && Buffer.isBuffer(block) && kindOf(block) === 'record')
+        this.#tail.set(ordinal, block);
+    }
+  }
+
+  /** The last record of a part, behind which only the end of its tar stands. */
+  #closing({ first, blocks }: FileTail): Buffer | null {
+    const two = blocks.slice(-2);
+    const found = two.findLast((block): block is Buffer => Buffer.isBuffer(block) && !isTarEnd(block));
+    if (found !== undefined) return found;
+    const unreadable = two.findLast((block) => !Buffer.isBuffer(block));
+    if (unreadable === undefined) return null;
+    const { name } = this.#set;
+    throw new RemetalError(
+      'block-unreadable',
+      `The end of part ${this.#part + 1} of ${name} cannot be read.`,
+      {
+        hint: 'Clean the drive and try again; another drive may still read the cartridge.',
+        facts: { set: name, part: this.#part + 1, block: first + blocks.length - 1 },
+        cause: unreadable,
+      },
+    );
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** One report of how far a long operation is. All counts are bytes of plain (uncompressed) data. */
 export interface Progress {
   /** What is being done: a short verb phrase in the field's terms, the same for the whole phase. */
-  readonly phase: 'survey' | 'backup' | 'verify' | 'restore' | 'read-back' | 'grow' | 'finish';
+  readonly phase: 'survey' | 'backup' | 'verify' | 'restore' | 'read-back' | 'grow' | 'extract' | 'finish';
   /** The volume being worked on, by its name. */
   readonly volume?: string;
   readonly doneBytes: number;

@@ -3,7 +3,39 @@
  * Imports errors and bytes only.
  */
 export { nativeCodec, type NativeCodec, type Packed } from './codec.ts';
+export {
+  attributeNames,
+  makeNode,
+  readAttribute,
+  renameFile,
+  setAttribute,
+  setFileTimes,
+  type FileMoment,
+  type FilePath,
+} from './file-attributes.ts';
+export { fileRuns } from './fiemap.ts';
+export type { MappedRun } from './mapped-run.ts';
 export { attachLoop, type Loop, type LoopRequest } from './loop.ts';
+export { fuseFile, fuseFileEnvironment, type FuseFileRequest } from './fuse-file.ts';
+export {
+  attachNbd,
+  attachWays,
+  clearAttached,
+  type AttachedNbd,
+  type AttachOptions,
+  type AttachWay,
+} from './nbd-attach.ts';
+export {
+  ended,
+  endProcess,
+  isRunning,
+  ownCommand,
+  processIdentity,
+  startBackground,
+  type Background,
+  type BackgroundRequest,
+  type ProcessIdentity,
+} from './processes.ts';
 export { firmware, machineFacts, secureBoot, type MachineFacts } from './machine.ts';
 export { availableMemory, peakMemory } from './memory.ts';
 export {
@@ -42,7 +74,9 @@ export {
 export { openTerminalInput, openTerminalOutput, shellOn, terminals, type Terminal } from './terminals.ts';
 export { sendTo } from './scsi-command.ts';
 export { sourceFile, sourceFiles } from './source-file.ts';
-export { spoolFile, type SpoolFile } from './spool.ts';
+export { startProgram, type ProgramEnd, type StartedProgram } from './started-program.ts';
+export { runFolder } from './run-folder.ts';
+export { isMounted, isVolumeMountable, mountVolume, unmountVolume, type MountFace } from './volume-mount.ts';
 export { stateFolder } from './state-folder.ts';
 export { openSt } from './st-device.ts';
 export {

@@ -12,6 +12,8 @@ export interface LoopRequest {
   readonly readOnly?: boolean;
   /** 512 by default. */
   readonly sectorSize?: number;
+  /** Read the file past the page cache, which would keep everything twice; off by default. */
+  readonly directIo?: boolean;
   /** Let the kernel show the partitions inside; off by default. */
   readonly partitions?: boolean;
 }
@@ -28,6 +30,7 @@ export async function attachLoop(request: LoopRequest): Promise<Loop> {
   if (request.size !== undefined) args.push('--sizelimit', String(request.size));
   if (request.readOnly === true) args.push('--read-only');
   if (request.sectorSize !== undefined) args.push('--sector-size', String(request.sectorSize));
+  if (request.directIo === true) args.push('--direct-io=on');
   if (request.partitions === true) args.push('--partscan');
   const path = (await attached([...args, request.path])).trim();
   return {

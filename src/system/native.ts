@@ -95,18 +95,23 @@ export function systemFailure(call: string, errno: number): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${code}: ${call}`), { code, errno: -errno, syscall: call });
 }
 
+/** Makes the call at once, for those that do not wait. Throws a system error. */
+export function calledAtOnce(name: string, call: Call, ...args: unknown[]): void {
+  if (Number(call(...args)) < 0) throw systemFailure(name, native().errno());
+}
+
 /** Arguments of the calls that are under way: the kernel works on their memory, which must not be collected. */
 const lent = new Set<readonly unknown[]>();
 
-/** Makes the call on a thread of the pool, for those that take long. */
-function called(name: string, call: Call, ...args: unknown[]): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+/** Makes the call on a thread of the pool, for those that take long, and gives its result. Throws a system error. */
+export function called(name: string, call: Call, ...args: unknown[]): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
   lent.add(args);
   call.async(...args, (error: Error | null, result: number) => {
     lent.delete(args);
     if (error !== null) reject(error);
     else if (result < 0) reject(systemFailure(name, native().errno()));
-    else resolve();
+    else resolve(result);
   });
   return promise;
 }

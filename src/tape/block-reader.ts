@@ -13,6 +13,18 @@ export const longestBlock = 16 * 1024 * 1024 - 64 * 1024;
 /** Blocks before a filemark that are looked at for the last one. */
 const mostLastBlocks = 8;
 
+/** Blocks at the end of a file. */
+export interface FileTail {
+  /** The number in the file of the first. */
+  readonly first: number;
+  /** In their order; what keeps one from being read in its place. */
+  readonly blocks: readonly (Buffer | RemetalError)[];
+}
+
+function lengthOf(read: Buffer | RemetalError): number {
+  return Buffer.isBuffer(read) ? read.length : 0;
+}
+
 /** Reads blocks off a tape, however long they are, and tells a block from what some drives give in its place. */
 export class BlockReader {
   #buffer: Buffer = Buffer.alloc(0);
@@ -126,14 +138,7 @@ export class BlockReader {
   async lastBlock(count: TapeCount, counts: (block: Buffer) => boolean): Promise<Buffer | null> {
     const position = count.standing();
     const next = { file: position.file + 1, block: 0 };
-    try {
-      await count.move('FSF', 1);
-    } catch (error) {
-      if (!isCoded(error, 'drive-failed') || !(await count.saysEnd())) throw error;
-      count.standsBehind(next.file);
-      await count.rewind();
-      return null;
-    }
+    if (!(await this.#behindMark(count, position.file))) return null;
     await count.move('BSF', 1);
     const within = await this.#backInFile(count, position.file);
     const { blocks, unreadable } = await this.#restOfFile(count, position.file, within);
@@ -151,6 +156,61 @@ export class BlockReader {
       );
     }
     return found ?? null;
+  }
+
+  /**
+   * The last blocks of the file the tape stands in, read in one run: at most `most` of them and of `mostBytes`
+   * together. The tape then stands before the filemark. `'no-end'` where nothing ends the file, and the tape was
+   * rewound; null where the drive cannot say where it stands, and nothing was done.
+   */
+  async tail(count: TapeCount, most: number, mostBytes: number): Promise<FileTail | 'no-end' | null> {
+    const { file, block } = count.standing();
+    const here = count.logical;
+    if (here === null || block < 0) return null;
+    if (!(await this.#behindMark(count, file))) return 'no-end';
+    await count.stands({ file: file + 1, block: 0 });
+    const behind = count.logical;
+    const length = behind === null ? -1 : behind - 1 - (here - block);
+    if (behind === null || length < block) throw count.lost();
+    const wanted = Math.min(most, length);
+    await count.move('SEEK', behind - 1 - wanted);
+    await count.stands({ file, block: length - wanted });
+    const blocks: (Buffer | RemetalError)[] = [];
+    let first = length - wanted;
+    for (let bytes = 0; first + blocks.length < length;) {
+      const read = await this.#readOrSkip(count);
+      blocks.push(read);
+      for (bytes += lengthOf(read); bytes > mostBytes && blocks.length > 2; first++) {
+        bytes -= lengthOf(blocks.shift()!);
+      }
+    }
+    return { first, blocks };
+  }
+
+  /** Past the filemark that ends a file; false where there is none, and the tape was rewound. */
+  async #behindMark(count: TapeCount, file: number): Promise<boolean> {
+    try {
+      await count.move('FSF', 1);
+      return true;
+    } catch (error) {
+      if (!isCoded(error, 'drive-failed') || !(await count.saysEnd())) throw error;
+      count.standsBehind(file + 1);
+      await count.rewind();
+      return false;
+    }
+  }
+
+  /** The next block, which is there; or what keeps it from being read, and the tape then stands behind it. */
+  async #readOrSkip(count: TapeCount): Promise<Buffer | RemetalError> {
+    try {
+      const read = await this.read(count);
+      if (!Buffer.isBuffer(read)) throw count.lost();
+      return read;
+    } catch (error) {
+      if (!isCoded(error, 'block-unreadable')) throw error;
+      await count.skip();
+      return error;
+    }
   }
 
   /**

@@ -1,7 +1,7 @@
 import { RemetalError, systemCode } from '../errors/index.ts';
 import type { Notice } from '../progress/index.ts';
 import type { OpenTape, TapeDevice } from '../system/index.ts';
-import { BlockReader, longestBlock, type ReadResult } from './block-reader.ts';
+import { BlockReader, longestBlock, type FileTail, type ReadResult } from './block-reader.ts';
 import { TapeCount, type TapePosition } from './count.ts';
 import { driveError } from './drive-errors.ts';
 import { lookAt, type DriveLook } from './drive-look.ts';
@@ -222,6 +222,11 @@ export class TapeDrive {
   /** As `BlockReader.lastBlock`, for the file the tape stands in. */
   async lastBlock(counts: (block: Buffer) => boolean = () => true): Promise<Buffer | null> {
     return await this.#reader.lastBlock(this.#standing(), counts);
+  }
+
+  /** As `BlockReader.tail`, for the file the tape stands in. */
+  async tail(most: number, mostBytes: number): Promise<FileTail | 'no-end' | null> {
+    return await this.#reader.tail(this.#standing(), most, mostBytes);
   }
 
   /** Goes past the next block without reading it. */

@@ -9,7 +9,7 @@ export { isTarEnd } from './part-label.ts';
 export type { Cartridges, LoadedCartridge, PartKnown, WantedPart } from './cartridges.ts';
 export type { CartridgeLabel } from './label.ts';
 export { TapeDrive, type DriveOptions, type TapeMovements } from './drive.ts';
-export type { ReadResult } from './block-reader.ts';
+export type { FileTail, ReadResult } from './block-reader.ts';
 export type { TapePosition } from './count.ts';
 export type { Changer, ChangerSlot, ChangerStatus } from './changer.ts';
 export { changerOfDrive, type PlaceInChanger } from './changer-drives.ts';

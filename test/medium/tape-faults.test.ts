@@ -60,6 +60,22 @@ test('a block that cannot be read costs its own group, and nothing else', async 
   });
 });
 
+test('a block that cannot be read before the end of a set is missing from there, and nothing else', async (t) => {
+  const made = await scene(t, { unreadable: [firstGroup + 5] });
+  await using(made, (medium) => writeSet(medium, [volume]));
+  await using(made, async (medium) => {
+    const source = await medium.open('set');
+    const end = await source.last();
+    t.not(end, null);
+    const first = firstGroup - 3;
+    for (const ordinal of [first + 4, first + 6]) t.not(await source.record!(ordinal), null);
+    t.is(medium.movements!().repositionings, 1);
+    await t.throwsAsync(source.record!(first + 5), { code: 'record-damaged' });
+    t.not(await source.record!(first + 6), null);
+    await source.close();
+  });
+});
+
 test('a block that is read at the second try costs nothing', async (t) => {
   const made = await scene(t, {});
   await using(made, (medium) => writeSet(medium, [volume]));

@@ -6,19 +6,20 @@ import { tryReadBytes } from '../reading.ts';
 import { groupsHaveChecksums, readGroups } from './groups.ts';
 import {
   beginWalk,
+  inodeFlags,
   inodeTableOffset,
   inodesUsed,
   scanInodes,
   type ExtInode,
   type ExtVolume,
 } from './inode.ts';
-import { superblockLength, superblockOffset, type ExtSuperblock } from './superblock.ts';
+import { has, superblockLength, superblockOffset, type ExtSuperblock } from './superblock.ts';
 import { eachRun } from './tree.ts';
 
 /**
  * The control set: superblock, primary descriptors, bitmaps, the used part of the inode tables,
- * directories with their trees, the targets of long symbolic links, blocks of extended attributes,
- * the block of multi-mount protection, and of the journal its first block, or all of it where it must be
+ * directories with their trees, the targets of long symbolic links, blocks and inodes of extended attributes,
+ * the blocks that tell where the contents of files lie, the block of multi-mount protection, and of the journal its first block, or all of it where it must be
  * replayed. Copies of the superblock and the descriptors are left out.
  */
 export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Promise<Extent[]> {
@@ -44,11 +45,12 @@ export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Pro
   await scanInodes(context, async (inode) => {
     if (inode.xattrBlock !== 0) addBlocks(inode.xattrBlock, 1);
     const journal = inode.number === sb.journalInode;
-    if (!journal && !isWalked(inode)) return;
+    const walked = isWalked(inode);
     let first = true;
     await eachRun(context, inode, {
       seen,
       visit(run) {
+        if (!journal && !walked && !run.tree) return;
         if (run.tree || !journal || sb.needsRecovery) addBlocks(run.start, run.length);
         else if (first) addBlocks(run.start, 1);
         if (!run.tree) first = false;
@@ -76,5 +78,6 @@ async function trimTables(context: ExtVolume): Promise<void> {
 
 /** Whether listing a tree with all its attributes reads the inode's blocks. */
 function isWalked(inode: ExtInode): boolean {
-  return inode.type === 'directory' || inode.type === 'symlink';
+  const named = inode.type === 'directory' || inode.type === 'symlink';
+  return named || has(inode.flags, inodeFlags.attributeValue);
 }

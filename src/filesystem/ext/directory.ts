@@ -14,15 +14,18 @@ export interface DirectoryEntry {
   readonly name: Buffer;
 }
 
-/** The entries of one directory block; stops at the first that makes no sense. */
-function* entriesOf(block: Buffer): Generator<DirectoryEntry> {
+/** The entries of one directory block; stops at the first that makes no sense, of which `onNonsense` is told. */
+export function* entriesOf(block: Buffer, onNonsense?: () => void): Generator<DirectoryEntry> {
   for (let at = 0; at + 8 <= block.length;) {
     const stored = block.readUInt16LE(at + 4);
     // Lengths that do not fit 16 bits, on 64 KiB blocks only: the low two bits are the high ones.
     const length =
       stored === 0 || stored === 65_535 ? block.length - at : (stored & 65_532) | ((stored & 3) << 16);
     const nameLength = block.readUInt8(at + 6);
-    if (length < 8 || at + length > block.length || nameLength + 8 > length) return;
+    if (length < 8 || at + length > block.length || nameLength + 8 > length) {
+      onNonsense?.();
+      return;
+    }
     const inode = block.readUInt32LE(at);
     if (inode !== 0 && nameLength > 0) {
       yield { inode, name: block.subarray(at + 8, at + 8 + nameLength) };

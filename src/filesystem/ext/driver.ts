@@ -4,6 +4,7 @@ import type { FileSystem, FileSystemDriver, UsedMap } from '../filesystem.ts';
 import { tryReadBytes } from '../reading.ts';
 import { wholeUnlessMapped } from '../whole.ts';
 import { extControlSet } from './control.ts';
+import { extTree } from './file-tree.ts';
 import { extFilesIn } from './files.ts';
 import { parseSuperblock, superblockLength, superblockOffset } from './superblock.ts';
 import { extUsedMap } from './used.ts';
@@ -19,6 +20,7 @@ async function probe(volume: BlockDevice): Promise<FileSystem | null> {
     usedMap,
     controlSet: async () => intersect(await extControlSet(volume, sb), (await usedMap()).used),
     filesIn: (ranges) => extFilesIn(volume, sb, ranges),
+    tree: () => extTree(volume, sb),
   };
 }
 

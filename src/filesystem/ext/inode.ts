@@ -9,7 +9,13 @@ import { has, type ExtSuperblock } from './superblock.ts';
 
 const tableRead = 1024 * 1024;
 
-export const inodeFlags = { encrypt: 0x8_00, extents: 0x8_00_00, inlineData: 0x10_00_00_00 } as const;
+export const inodeFlags = {
+  encrypt: 0x8_00,
+  extents: 0x8_00_00,
+  /** The inode holds the value of an extended attribute and has no name. */
+  attributeValue: 0x20_00_00,
+  inlineData: 0x10_00_00_00,
+} as const;
 
 /** Inode numbers with a meaning of their own. */
 export const rootInode = 2;
@@ -52,7 +58,7 @@ function typeOf(mode: number): ExtInode['type'] {
 }
 
 /** The inode in `raw`, or null where it is free: no name leads to it any more. */
-function parseInode(raw: Buffer, at: { number: number; offset: number }): ExtInode | null {
+export function parseInode(raw: Buffer, at: { number: number; offset: number }): ExtInode | null {
   const links = raw.readUInt16LE(0x1a);
   const mode = raw.readUInt16LE(0);
   if (links === 0 || mode === 0) {

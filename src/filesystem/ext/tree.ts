@@ -16,10 +16,10 @@ export interface BlockRun {
 
 type Visit = (run: BlockRun) => void;
 
-const extentMagic = 0xf3_0a;
-const deepest = 5;
+export const extentMagic = 0xf3_0a;
+export const deepest = 5;
 /** Longer extents are unwritten ones: their length is stored that much larger. */
-const longestWritten = 32_768;
+export const longestWritten = 32_768;
 
 /**
  * Calls `visit` for every run of blocks the inode owns. `seen` holds the tree blocks met so far in the
@@ -45,7 +45,7 @@ export async function eachRun(
   runs.end();
 }
 
-function inside({ sb }: ExtVolume, start: number, length: number): boolean {
+export function inside({ sb }: ExtVolume, start: number, length: number): boolean {
   return start > 0 && start >= sb.firstBlock && start + length <= sb.blocks;
 }
 

@@ -1,3 +1,4 @@
+import { codePageText } from '../netware/code-page.ts';
 import { labelText } from '../text.ts';
 
 /*
@@ -9,6 +10,21 @@ export const entrySize = 32;
 
 const attributes = { label: 0x08, directory: 0x10, long: 0x0f };
 const mostLongEntries = 20;
+
+const letters = [
+  [0x01, 'R'],
+  [0x02, 'H'],
+  [0x04, 'S'],
+  [0x20, 'A'],
+] as const;
+
+/** The attributes of a file as DOS writes them: `RHSA`, empty for none. */
+export function attributeLetters(attribute: number): string {
+  return letters
+    .filter(([bit]) => (attribute & bit) !== 0)
+    .map(([, letter]) => letter)
+    .join('');
+}
 
 export interface FatFile {
   readonly name: string;
@@ -98,8 +114,8 @@ function shortName(entry: Buffer): string {
   const raw = Buffer.from(entry.subarray(0, 11));
   if (raw[0] === 0x05) raw[0] = 0xe5;
   const cases = entry.readUInt8(12);
-  const base = raw.toString('latin1', 0, 8).trimEnd();
-  const extension = raw.toString('latin1', 8, 11).trimEnd();
+  const base = codePageText(raw.subarray(0, 8)).trimEnd();
+  const extension = codePageText(raw.subarray(8, 11)).trimEnd();
   const shownBase = (cases & 0x08) !== 0 ? base.toLowerCase() : base;
   const shownExtension = (cases & 0x10) !== 0 ? extension.toLowerCase() : extension;
   return shownExtension === '' ? shownBase : `${shownBase}.${shownExtension}`;

@@ -8,6 +8,7 @@ import { fatControlSet } from './control.ts';
 import { labelOf } from './directory.ts';
 import { fatFilesIn } from './files.ts';
 import { largerLayout } from './larger-layout.ts';
+import { fatTree } from './tree.ts';
 import { fatUsedMap } from './used.ts';
 
 /** The label in the start of the root directory, where every formatter puts it. */
@@ -33,6 +34,7 @@ async function probe(volume: BlockDevice): Promise<FileSystem | null> {
     usedMap,
     controlSet: async () => intersect(await fatControlSet(volume, geometry), (await usedMap()).used),
     filesIn: (ranges) => fatFilesIn(volume, geometry, ranges),
+    tree: () => Promise.resolve(fatTree(volume, geometry)),
   };
 }
 

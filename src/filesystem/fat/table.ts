@@ -53,10 +53,13 @@ export class FatChains {
     const index = this.#geometry.kind === 12 ? 0 : Math.floor(byte / pageSize);
     let page = this.#pages.get(index);
     if (page === undefined) {
-      const { fatOffset, fatLength, activeFat, sectorSize } = this.#geometry;
+      const { fatOffset, fatLength, activeFat, sectorSize, clusters, kind } = this.#geometry;
+      // What lies behind the last entry is no part of the control set.
+      const entries = Math.ceil(((clusters + 2) * kind) / 8 / sectorSize) * sectorSize;
+      const tableEnd = Math.min(entries, fatLength);
       page = await readTolerant(this.#volume, {
         offset: fatOffset + activeFat * fatLength + index * pageSize,
-        length: Math.min(pageSize, fatLength - index * pageSize),
+        length: Math.min(pageSize, tableEnd - index * pageSize),
         unit: sectorSize,
       });
     } else {

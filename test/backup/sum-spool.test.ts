@@ -1,9 +1,9 @@
 import test from 'ava';
-import { spoolFile } from '../../src/system/index.ts';
+import { sumSpool } from '../../src/backup/index.ts';
 
 for (const memory of [0, 100, 1_000_000]) {
   test(`a spool gives back what was written, with ${memory} bytes of memory`, async (t) => {
-    const spool = spoolFile(memory);
+    const spool = sumSpool(memory);
     const bytes = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7) & 0xff));
     for (let at = 0; at < bytes.length; at += 77) await spool.append(bytes.subarray(at, at + 77));
     t.is(spool.length, bytes.length);

@@ -1,0 +1,56 @@
+import { chmod, lchown } from 'node:fs/promises';
+import { setAttribute, setFileTimes, type FilePath } from '../../system/index.ts';
+import type { Entry } from './catalogue.ts';
+import { hasCode } from './target-folder.ts';
+
+/** What of files could not be set because of who runs this or of where they are written: told once. */
+export interface Withheld {
+  /** How many files. */
+  owners: number;
+  attributes: number;
+  modes: number;
+}
+
+const setIds = 0o6000;
+const unable = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
+
+/**
+ * Gives a file, directory, link or node what it had beside its bytes: owner, permissions, extended attributes with the
+ * access lists, times. In that order: a change of owner takes rights away, one of permissions changes access lists.
+ * Throws a system error for what should have been possible.
+ */
+export async function giveAttributes(path: FilePath, entry: Entry, withheld: Withheld): Promise<void> {
+  const { file, attributes } = entry;
+  const isRoot = process.getuid?.() === 0;
+  let owned = file.owner !== null;
+  if (file.owner !== null) {
+    try {
+      await lchown(path, file.owner.user, file.owner.group);
+    } catch (error) {
+      if (!hasCode(error, ...unable)) throw error;
+      withheld.owners++;
+      owned = false;
+    }
+  }
+  if (file.mode !== null && file.kind !== 'link') {
+    try {
+      // A program that runs with its owner's rights must not run with somebody else's.
+      await chmod(path, owned ? file.mode : file.mode & ~setIds);
+    } catch (error) {
+      if (!hasCode(error, ...unable)) throw error;
+      withheld.modes++;
+    }
+  }
+  let complete = true;
+  for (const { name, value } of attributes) {
+    try {
+      setAttribute(path, name, value);
+    } catch (error) {
+      if (!hasCode(error, 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS') && !(hasCode(error, 'EPERM') && !isRoot))
+        throw error;
+      complete = false;
+    }
+  }
+  if (!complete) withheld.attributes++;
+  setFileTimes(path, file.accessed ?? file.modified, file.modified);
+}

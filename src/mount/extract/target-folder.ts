@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, rm, rename, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RemetalError } from '../../errors/index.ts';
+import { renameFile } from '../../system/index.ts';
+import { parted, systemPath, type RawPath } from './safe-path.ts';
+
+/* <fcntl.h>; Node has no name for it. A handle that leads to a directory and can do nothing else. */
+const O_PATH = 0o10_000_000;
+const enter = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const handlesKept = 64;
+
+const way = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`;
+
+/**
+ * The folder files are written to. Every directory below it is entered name by name from an open handle, never
+ * through a symbolic link, so that nothing can lead out of it. Files are made in a folder of their own inside it, where
+ * nobody else may look, and get their names when they are done.
+ */
+export class TargetFolder {
+  readonly path: string;
+  /** True where this run made it. */
+  readonly wasMade: boolean;
+  readonly #root: FileHandle;
+  readonly #stage: FileHandle;
+  readonly #stagePath: string;
+  #stageClosed = false;
+  /** By path below the folder, the one used last at the end. */
+  readonly #handles = new Map<RawPath, FileHandle>();
+
+  private constructor(made: {
+    path: string;
+    wasMade: boolean;
+    root: FileHandle;
+    stage: FileHandle;
+    stagePath: string;
+  }) {
+    this.path = made.path;
+    this.wasMade = made.wasMade;
+    this.#root = made.root;
+    this.#stage = made.stage;
+    this.#stagePath = made.stagePath;
+  }
+
+  /** Opens the folder, made with those above it where it is missing. Throws `target-unwritable`. */
+  static async open(path: string): Promise<TargetFolder> {
+    let root: FileHandle | undefined;
+    try {
+      const wasMade = (await mkdir(path, { recursive: true })) !== undefined;
+      root = await open(path, O_PATH | constants.O_DIRECTORY);
+      const name = `.remetal-${randomBytes(6).toString('hex')}`;
+      await mkdir(`${way(root)}/${name}`, { mode: 0o700 });
+      const stage = await open(`${way(root)}/${name}`, enter);
+      return new TargetFolder({ path, wasMade, root, stage, stagePath: join(path, name) });
+    } catch (cause) {
+      await root?.close();
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new RemetalError('target-unwritable', `${path} cannot be written to: ${said}.`, {
+        hint: 'Name a folder of your own that can be written, or one that is not there yet.',
+        facts: { path },
+        cause,
+      });
+    }
+  }
+
+  /** Folder of the files that are not done. */
+  get stage(): string {
+    return way(this.#stage);
+  }
+
+  /** Where file `number` is written until it is done. */
+  staged(number: number): string {
+    return `${this.stage}/${number}`;
+  }
+
+  /**
+   * A way to a directory below the folder, made with those above it where it is missing; good until the next call.
+   * Throws a system error: `ENOTDIR` or `ELOOP` where something else, or a symbolic link, has its name.
+   */
+  async folder(path: RawPath): Promise<string> {
+    if (path === '') return way(this.#root);
+    const known = this.#handles.get(path);
+    if (known !== undefined) {
+      this.#handles.delete(path);
+      this.#handles.set(path, known);
+      return way(known);
+    }
+    const { folder, name } = parted(path);
+    const above = await this.folder(folder);
+    const whole = systemPath(above, name);
+    const entered = await open(whole, enter).catch(async (error: unknown) => {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      await mkdir(whole);
+      return await open(whole, enter);
+    });
+    this.#handles.set(path, entered);
+    const [oldest] = this.#handles;
+    if (this.#handles.size > handlesKept && oldest !== undefined) {
+      this.#handles.delete(oldest[0]);
+      await oldest[1].close();
+    }
+    return way(entered);
+  }
+
+  /** Makes a directory with these permissions, cut down by the umask; false where it is there already. */
+  async makeFolder(path: RawPath, mode: number): Promise<boolean> {
+    if (path === '') return this.wasMade;
+    const { folder, name } = parted(path);
+    const above = await this.folder(folder);
+    try {
+      await mkdir(systemPath(above, name), { mode });
+      return true;
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+      await this.folder(path);
+      return false;
+    }
+  }
+
+  /** Whether anything has that name, a link that leads nowhere too. */
+  async holds(path: RawPath): Promise<boolean> {
+    const { folder, name } = parted(path);
+    const above = await this.folder(folder);
+    try {
+      await lstat(systemPath(above, name));
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  /** A way to a file that has its name; good until the next call. */
+  async named(path: RawPath): Promise<Buffer> {
+    const { folder, name } = parted(path);
+    return systemPath(await this.folder(folder), name);
+  }
+
+  /** Gives a finished file its name. Unless `replace`, a name that is taken is left alone: `EEXIST`. */
+  async place(number: number, path: RawPath, replace: boolean): Promise<void> {
+    const to = await this.named(path);
+    const from = this.staged(number);
+    try {
+      renameFile(from, to, replace);
+    } catch (error) {
+      // Some file systems know no renaming that leaves others alone.
+      if (replace || !hasCode(error, 'EINVAL', 'ENOSYS', 'ENOTSUP')) throw error;
+      if (await this.holds(path)) throw Object.assign(new Error('The name is taken'), { code: 'EEXIST' });
+      await rename(from, to);
+    }
+  }
+
+  /** Forgets a file that will not be done. */
+  async drop(number: number): Promise<void> {
+    await rm(this.staged(number), { force: true });
+  }
+
+  /** Takes away the folder of files that are not done, and all of them; it is there no more from then on. */
+  async closeStage(): Promise<void> {
+    if (this.#stageClosed) return;
+    this.#stageClosed = true;
+    await this.#stage.close();
+    await rm(this.#stagePath, { recursive: true, force: true });
+  }
+
+  /** Lets go of everything. */
+  async close(): Promise<void> {
+    await this.closeStage();
+    for (const handle of this.#handles.values()) await handle.close();
+    this.#handles.clear();
+    await this.#root.close();
+  }
+}
+
+/** True for a system error of one of these names. */
+export function hasCode(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && names.includes(String(error.code));
+}
