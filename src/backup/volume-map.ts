@@ -1,6 +1,7 @@
 import { alignOutward, intersect, normalize, subtract, total, type Extent } from '../bytes/index.ts';
 import type { LeftOut, VolumeMap } from '../archive/index.ts';
 import type { BlockDevice } from '../disk/index.ts';
+import { isCoded } from '../errors/index.ts';
 import type { FileSystem } from '../filesystem/index.ts';
 
 export interface MapRequest {
@@ -79,6 +80,19 @@ async function choose({ device, filesystem, allSectors, groupSize }: MapRequest)
 }
 
 /**
+ * What is to stand first. A volume whose map may not be believed, as that of a machine that runs, is kept whole
+ * and has its control set in front all the same: there it only says what comes first.
+ */
+async function controlOf(filesystem: FileSystem): Promise<readonly Extent[]> {
+  try {
+    return await filesystem.controlSet();
+  } catch (error) {
+    if (isCoded(error, 'filesystem-damaged', 'disk-read-failed')) return [];
+    throw error;
+  }
+}
+
+/**
  * Decides which bytes of a volume are kept: its used map if that may be believed, without the holes
  * of an image file, the control set first. Reads structures of the file system only.
  */
@@ -88,7 +102,7 @@ export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
   const present = await device.dataExtents?.();
   const kept = present === undefined ? used : intersect(used, alignOutward(present, blockSize, device.size));
   const zero = present === undefined ? [] : subtract(used, kept);
-  const wanted = wholeBecause === null && filesystem !== null ? await filesystem.controlSet() : [];
+  const wanted = filesystem === null ? [] : await controlOf(filesystem);
   const control = intersect(alignOutward(normalize(wanted), blockSize, device.size), kept);
   const packed = { control: pack(control), data: pack(subtract(kept, control)), zero: pack(zero) };
   const map = (): VolumeMap => ({

@@ -3,6 +3,7 @@ import { isCoded, RemetalError } from '../errors/index.ts';
 import { detectKnown, needsReplay, type FileSystem } from '../filesystem/index.ts';
 import { openNetwareVolume, type NameSpace } from '../filesystem/netware/index.ts';
 import type { Volume } from '../layout/index.ts';
+import { controlOnly } from '../mount/control-only.ts';
 import { mountedTree, type VolumeTree } from '../mount/extract/index.ts';
 import { withMountedVolume } from '../mount/mounted-volume.ts';
 import type { SetVolume } from '../mount/set-volume.ts';
@@ -112,7 +113,9 @@ async function openNetware({ device, reader, described, options }: TreeRequest):
   }
   const { name } = known.found.definition;
   if (options.deleted === true && known.leavesOutDeleted) throw leftOut(name);
-  const filesystem = await openNetwareVolume(device, known.found.definition);
+  // Second copies of its structures are no part of the control set: trying them would move the medium.
+  const control = controlOnly(device, reader.index(described.id));
+  const filesystem = await openNetwareVolume(control, known.found.definition);
   const { tree, remarks } = netwareTree(filesystem, {
     deleted: options.deleted === true,
     names: options.names,

@@ -6,6 +6,7 @@ import { checkVerb } from './check.ts';
 import { checkAnswersVerb } from './check-answers.ts';
 import { createContext, type Act, type GlobalOptions, type Verb, type World } from './context.ts';
 import { disksVerb } from './disks.ts';
+import { drillVerb } from './drill.ts';
 import { errorsPageVerb } from './errors-page.ts';
 import { extractVerb } from './extract.ts';
 import { filesVerb } from './files.ts';
@@ -39,6 +40,7 @@ const verbs: readonly Verb[] = [
   filesVerb,
   extractVerb,
   serveVerb,
+  drillVerb,
   checkAnswersVerb,
   errorsPageVerb,
   agentVerb,

@@ -84,6 +84,7 @@ export class GroupScheduler {
   readonly #counts = new Map<string, ReadCounts>();
   #position: GroupPlace = { link: 0, ordinal: 0 };
   #isWorking = false;
+  #run: Promise<unknown> = Promise.resolve();
 
   constructor(reader: SetReader) {
     this.#reader = reader;
@@ -134,6 +135,11 @@ export class GroupScheduler {
     }
   }
 
+  /** Waits for the run that is under way: what nobody waits for any more is read to its end all the same. */
+  async atRest(): Promise<void> {
+    await this.#run;
+  }
+
   async #work(): Promise<void> {
     for (;;) {
       // Who was just served may want the next one, and who asks at once is sorted together.
@@ -144,12 +150,12 @@ export class GroupScheduler {
       const [first] = run;
       if (first === undefined) break;
       for (const entry of run) this.#waiting.delete(entry);
-      let failure: unknown = null;
-      try {
-        await this.#read(run, first);
-      } catch (error) {
-        failure = error;
-      }
+      const reading = this.#read(run, first).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      this.#run = reading;
+      const failure = await reading;
       for (const entry of run) {
         this.#entries.delete(`${entry.volume} ${entry.group}`);
         entry.settled.reject(failure ?? new RemetalError('internal', `Group ${entry.group} was not read.`));

@@ -239,6 +239,7 @@ export function setVolume(reader: SetReader, volume: string, options: SetVolumeO
       closing.abort(new RemetalError('disk-read-failed', `${name} was closed.`));
       await shelf.close();
       await Promise.all(aheads);
+      await scheduler.atRest();
     },
     loadControl: () => shelf.load(),
     dataExtents: () => Promise.resolve((held ??= heldExtents(map, index, device.size))),

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import anyTest from 'ava';
 import { namePattern } from '../../src/cli/name-pattern.ts';
 import { modeText, momentText } from '../../src/cli/files-text.ts';
-import { requires } from '../helpers/requires.ts';
+import { requires, requiresRoot } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { blank, run, sourceTree } from '../filesystem/fixtures.ts';
 import { manifestOf, unpacked } from '../layout/netware/images.ts';
@@ -127,6 +127,48 @@ requires(
   );
   t.is(json.last()['problems'], 1);
 });
+
+requiresRoot(
+  'sfdisk',
+  'mke2fs',
+  'mount',
+)(
+  'a volume that was in use when it was imaged is told and extracted in its newest state',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const part = blank(join(folder, 'part'), 40 * MiB);
+    run('mke2fs', '-q', '-t', 'ext4', '-L', 'root', '-d', sourceTree(join(folder, 'tree')), part);
+    const mount = join(folder, 'mounted');
+    mkdirSync(mount);
+    const disk = blank(join(folder, 'disk.raw'), 42 * MiB);
+    execFileSync('sfdisk', ['-q', disk], {
+      input: 'label: gpt\nstart=2048, size=81920, name=root\n',
+      env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+    });
+    const late = Buffer.concat([Buffer.from([0xc0, 0x3b, 0x39, 0x98]), Buffer.alloc(30_000, 'late words ')]);
+    run('mount', '-o', 'loop,data=journal', part, mount);
+    try {
+      run('sync', '-f', mount);
+      mkdirSync(join(mount, 'late'));
+      writeFileSync(join(mount, 'late', 'file'), late);
+      run('sync', join(mount, 'late', 'file'));
+      run('dd', `if=${part}`, `of=${disk}`, 'bs=1M', 'seek=1', 'conv=notrunc', 'status=none');
+    } finally {
+      run('umount', mount);
+    }
+    const sets = join(folder, 'sets');
+    t.is((await remetal(['backup', '--disk', disk, '--to', sets, '--name', 'files3'])).status, 0);
+    const listed = await remetal(['files', sets, 'files3', '/late', '--json']);
+    t.is(listed.status, 0, listed.stdout);
+    t.like(listed.lines()[1], { path: '/late/file', size: late.length });
+    t.like(listed.last(), { how: 'reader', count: 2, groups: { data: 0 } });
+    const out = join(folder, 'out');
+    const extracted = await remetal(['extract', sets, 'files3', '/late', '--to', out, '--json']);
+    t.is(extracted.status, 0, extracted.stdout);
+    t.true(readFileSync(join(out, 'late', 'file')).equals(late));
+    t.like(extracted.last(), { how: 'reader' });
+  },
+);
 
 requires('zstd')(
   'NetWare files of a set come from its control set, the same as with all of it at hand',

@@ -7,43 +7,9 @@ import { parseProbe, ask } from '../../src/drill/probe.ts';
 import { watchMachine } from '../../src/drill/watch.ts';
 import { requires } from '../helpers/requires.ts';
 import { blankImage } from '../helpers/server-image.ts';
+import { bootSector } from './boot-sector.ts';
 import { temporary } from '../helpers/temporary.ts';
 import type { WatchOptions } from '../../src/drill/watch.ts';
-
-/**
- * A boot sector that writes a text onto the serial line by the BIOS and halts: mov si,text; lodsb; or al,al; jz halt;
- * mov ah,1; xor dx,dx; int 14h; jmp; halt: hlt; jmp halt.
- */
-function bootSector(text: string, halt: readonly number[] = [0xf4, 0xeb, 0xfd]): Buffer {
-  const code = [
-    0x31,
-    0xc0,
-    0x8e,
-    0xd8,
-    0xbe,
-    0x40,
-    0x7c,
-    0xac,
-    0x08,
-    0xc0,
-    0x74,
-    0x08,
-    0xb4,
-    0x01,
-    0x31,
-    0xd2,
-    0xcd,
-    0x14,
-    0xeb,
-    0xf3,
-    ...halt,
-  ];
-  const sector = Buffer.alloc(512);
-  sector.set(code);
-  sector.write(`${text}\0`, 0x40, 'latin1');
-  sector.set([0x55, 0xaa], 510);
-  return sector;
-}
 
 function machine(folder: string, disk: string, changes: Partial<WatchOptions> = {}): WatchOptions {
   return {

@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { backup } from '../../src/backup/index.ts';
@@ -349,6 +350,31 @@ test('a signal and closing end what is under way, and the set stays open', async
   await source.read(wanted, 2_097_152);
   await setVolume(reader, 'disk1.whole').read(found, 2_097_152);
   t.true(found.equals(wanted));
+});
+
+test('a volume is closed when the medium does nothing for it any more', async (t) => {
+  const { volume, medium } = await controlled(t);
+  const inner = await openSet(medium, 'set');
+  const begun = Promise.withResolvers<void>();
+  let isReading = false;
+  const reader: SetReader = {
+    ...inner,
+    async *groups(id, options) {
+      isReading = true;
+      begun.resolve();
+      for (let i = 0; i < 20; i++) await setImmediate();
+      yield* inner.groups(id, options);
+      isReading = false;
+    },
+  };
+  const device = setVolume(reader, 'disk1.whole');
+  const failing = t.throwsAsync(device.read(Buffer.alloc(65_536), volume.map.data[4]!.start), {
+    code: 'disk-read-failed',
+  });
+  await begun.promise;
+  await device.close();
+  t.false(isReading);
+  await failing;
 });
 
 test('what the medium throws fails the reads that wait, and the next may succeed', async (t) => {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Extent } from '../../bytes/extents.ts';
 import type { BlockDevice } from '../../disk/block-device.ts';
-import { RemetalError } from '../../errors/index.ts';
+import { isCoded, RemetalError } from '../../errors/index.ts';
 import type { ExtendedAttribute, FileRun, FileTree, TreeFile, WalkOptions } from '../file-tree.ts';
 import { largestRead, readBytes } from '../reading.ts';
 import { walkTree, type Loaded, type NamedEntry, type Walkable } from '../walk-tree.ts';
@@ -18,9 +18,17 @@ import {
   type ExtVolume,
 } from './inode.ts';
 import { InodeTable } from './inode-table.ts';
+import { replayOf, type Replay } from './journal.ts';
 import { damaged, mappedBlocks } from './mapping.ts';
 import { fileOf } from './record.ts';
-import { has, type ExtSuperblock } from './superblock.ts';
+import { ReplayedVolume } from './replayed.ts';
+import {
+  has,
+  parseSuperblock,
+  superblockLength,
+  superblockOffset,
+  type ExtSuperblock,
+} from './superblock.ts';
 
 /** Names of a directory that are put in order together: those of as many bytes. */
 const batchBytes = 1024 * 1024;
@@ -31,7 +39,8 @@ const pendingText =
   'The file system was in use: the newest changes lie in its journal, which was not replayed.';
 
 /**
- * The files of an ext2, ext3 or ext4. Names of encrypted directories come as their bytes in base64url,
+ * The files of an ext2, ext3 or ext4. A journal that was not replayed is replayed in memory, so that the newest state is
+ * told; where that cannot be done `pending` says why, and the state without it is told. Names of encrypted directories come as their bytes in base64url,
  * contents of encrypted files as they are stored; `more.flags` holds an E then.
  *
  * @throws `filesystem-damaged` where the superblock makes no sense, `disk-read-failed`.
@@ -39,14 +48,47 @@ const pendingText =
 export async function extTree(volume: BlockDevice, sb: ExtSuperblock): Promise<FileTree> {
   if (sb.unreadable !== null) throw new RemetalError('filesystem-damaged', sb.unreadable);
   const context = beginWalk(volume, sb, await readGroups(volume, sb, true));
-  const table = new InodeTable(context);
-  const journal: Extent[] = [];
-  if (sb.needsRecovery && sb.journalInode !== 0) {
-    for await (const { start, length } of mappedBlocks(context, await table.inode(sb.journalInode))) {
-      if (start !== null) journal.push({ start: start * sb.blockSize, length: length * sb.blockSize });
-    }
+  if (!sb.needsRecovery) return new ExtTree(context, { replayed: null, pending: null, journal: [] });
+  const { replay, journal } = await recovery(context);
+  if (replay.problem !== null) {
+    const pending = `${pendingText} ${replay.problem}.`;
+    return new ExtTree(context, { replayed: null, pending, journal });
   }
-  return new ExtTree(context, table, journal);
+  const replayed = new ReplayedVolume(volume, sb.blockSize, replay);
+  const device = replayed.device();
+  // The journal may hold the superblock and the descriptors too.
+  const newer = parseSuperblock(await readBytes(device, superblockOffset, superblockLength)) ?? sb;
+  if (newer.unreadable !== null) throw new RemetalError('filesystem-damaged', newer.unreadable);
+  const now = beginWalk(device, newer, await readGroups(device, newer, true));
+  return new ExtTree(now, { replayed, pending: null, journal });
+}
+
+/** What replaying would come to, and where the journal lies. */
+async function recovery(context: ExtVolume): Promise<{ replay: Replay; journal: Extent[] }> {
+  const { blockSize, journalInode } = context.sb;
+  const journal: Extent[] = [];
+  const none = (problem: string): { replay: Replay; journal: Extent[] } => ({
+    replay: { blocks: new Map(), problem },
+    journal,
+  });
+  if (journalInode === 0) return none('The journal lies on a device of its own');
+  try {
+    const inode = await new InodeTable(context).inode(journalInode);
+    for await (const { start, length } of mappedBlocks(context, inode)) {
+      if (start !== null) journal.push({ start: start * blockSize, length: length * blockSize });
+    }
+    return { replay: await replayOf(context, inode), journal };
+  } catch (error) {
+    if (!isCoded(error, 'filesystem-damaged', 'disk-read-failed')) throw error;
+    return none(error.message.replace(/\.$/, ''));
+  }
+}
+
+/** Whether the journal was replayed, and if not, why. */
+interface Recovery {
+  readonly replayed: ReplayedVolume | null;
+  readonly pending: string | null;
+  readonly journal: readonly Extent[];
 }
 
 class ExtTree implements FileTree {
@@ -54,11 +96,13 @@ class ExtTree implements FileTree {
   readonly journal: readonly Extent[];
   readonly #context: ExtVolume;
   readonly #table: InodeTable;
+  readonly #replayed: ReplayedVolume | null;
 
-  constructor(context: ExtVolume, table: InodeTable, journal: readonly Extent[]) {
+  constructor(context: ExtVolume, { replayed, pending, journal }: Recovery) {
     this.#context = context;
-    this.#table = table;
-    this.pending = context.sb.needsRecovery ? pendingText : null;
+    this.#table = new InodeTable(context);
+    this.#replayed = replayed;
+    this.pending = pending;
     this.journal = journal;
   }
 
@@ -69,7 +113,10 @@ class ExtTree implements FileTree {
 
   async *runs(file: TreeFile): AsyncGenerator<FileRun> {
     if (file.kind !== 'file') return;
-    yield* runsOf(this.#context, await this.#table.inode(file.id));
+    for await (const run of runsOf(this.#context, await this.#table.inode(file.id))) {
+      if (run.start === null || this.#replayed === null) yield run;
+      else yield* newest(this.#replayed, run, this.#context.sb.blockSize);
+    }
   }
 
   async target(file: TreeFile): Promise<Buffer> {
@@ -108,6 +155,19 @@ async function* runsOf(context: ExtVolume, inode: ExtInode): AsyncGenerator<File
       length: Math.min(length * blockSize, size - offset),
       start: start === null ? null : start * blockSize,
     };
+  }
+}
+
+/** A run with the bytes of those of its blocks whose newest content lies in the journal. */
+async function* newest(replayed: ReplayedVolume, run: FileRun, blockSize: number): AsyncGenerator<FileRun> {
+  const first = (run.start ?? 0) / blockSize;
+  const end = first + Math.ceil(run.length / blockSize);
+  for await (const { start, length, bytes } of replayed.pieces(first, end)) {
+    const inner = (start - first) * blockSize;
+    const size = Math.min(length * blockSize, run.length - inner);
+    const offset = run.offset + inner;
+    if (bytes === null) yield { offset, length: size, start: start * blockSize };
+    else yield { offset, length: size, start: null, inline: bytes.subarray(0, size) };
   }
 }
 

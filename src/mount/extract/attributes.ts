@@ -1,4 +1,5 @@
 import { chmod, lchown } from 'node:fs/promises';
+import { RemetalError } from '../../errors/index.ts';
 import { setAttribute, setFileTimes, type FilePath } from '../../system/index.ts';
 import type { Entry } from './catalogue.ts';
 import { hasCode } from './target-folder.ts';
@@ -21,7 +22,6 @@ const unable = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
  */
 export async function giveAttributes(path: FilePath, entry: Entry, withheld: Withheld): Promise<void> {
   const { file, attributes } = entry;
-  const isRoot = process.getuid?.() === 0;
   let owned = file.owner !== null;
   if (file.owner !== null) {
     try {
@@ -41,16 +41,30 @@ export async function giveAttributes(path: FilePath, entry: Entry, withheld: Wit
       withheld.modes++;
     }
   }
+  const refused = giveExtended(path, attributes, withheld);
+  setFileTimes(path, file.accessed ?? file.modified, file.modified);
+  if (refused !== null) throw refused;
+}
+
+/** Sets what can be set of the extended attributes, and gives the first error that says something of the file. */
+function giveExtended(path: FilePath, attributes: Entry['attributes'], withheld: Withheld): Error | null {
+  const isRoot = process.getuid?.() === 0;
   let complete = true;
+  let refused: Error | null = null;
   for (const { name, value } of attributes) {
     try {
       setAttribute(path, name, value);
     } catch (error) {
-      if (!hasCode(error, 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS') && !(hasCode(error, 'EPERM') && !isRoot))
-        throw error;
-      complete = false;
+      if (hasCode(error, 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS') || (hasCode(error, 'EPERM') && !isRoot)) {
+        complete = false;
+      } else if (hasCode(error, 'ENOSPC', 'E2BIG', 'ERANGE')) {
+        // Said of one attribute it means that the file system has too little room for attributes.
+        const message = `its attribute ${name} of ${value.length} bytes is larger than can be kept there`;
+        refused ??= new RemetalError('target-unwritable', message, { cause: error });
+      } else if (error instanceof Error) refused ??= error;
+      else throw error;
     }
   }
   if (!complete) withheld.attributes++;
-  setFileTimes(path, file.accessed ?? file.modified, file.modified);
+  return refused;
 }

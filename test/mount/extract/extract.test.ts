@@ -24,6 +24,7 @@ import {
 import { RunTable } from '../../../src/mount/extract/run-table.ts';
 import { placeBelow } from '../../../src/mount/extract/safe-path.ts';
 import { Scratch } from '../../../src/mount/extract/scratch.ts';
+import { attributeNames } from '../../../src/system/index.ts';
 import { imageDevice } from '../../filesystem/devices.ts';
 import { listedByKernel, treeOn } from '../../filesystem/tree-listing.ts';
 import { requires, requiresRoot } from '../../helpers/requires.ts';
@@ -229,6 +230,65 @@ requires('mke2fs')(
     const files = found.filter((name) => lstatSync(join(out, name)).isFile());
     t.is(files.length, 1);
     for (const name of files) t.deepEqual(readFileSync(join(out, name)), readFileSync(join(tree, name)));
+  },
+);
+
+requiresRoot('mke2fs', 'mount').serial(
+  'where there is no room left, what was written is whole and nothing else is there',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const { image, tree } = plainImage(folder);
+    const out = join(folder, 'out');
+    mkdirSync(out);
+    tool('mount', '-t', 'tmpfs', '-o', 'size=120k', 'none', out);
+    t.teardown(() => tool('umount', out));
+    await t.throwsAsync(extracted(t, image, { folder: out }), { code: 'target-unwritable' });
+    const found = readdirSync(out, { recursive: true }).map(String);
+    t.false(
+      found.some((name) => name.includes('remetal')),
+      found.join(' '),
+    );
+    for (const name of found.filter((each) => lstatSync(join(out, each)).isFile())) {
+      t.deepEqual(readFileSync(join(out, name)), readFileSync(join(tree, name)));
+    }
+  },
+);
+
+requiresRoot('mkfs.xfs', ...tools).serial(
+  'an attribute that is too large for where it would be written is told of its file',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const { image } = filledImage(folder, 320 * MiB, ['mkfs.xfs', '-q', '-f'], (root) => {
+      writeFileSync(join(root, 'file'), 'here');
+      tool('setfattr', '-n', 'user.huge', '-v', 'h'.repeat(50_000), join(root, 'file'));
+      tool('setfattr', '-n', 'user.small', '-v', 's', join(root, 'file'));
+      tool('touch', '-d', '2001-01-01 UTC', join(root, 'file'));
+    });
+    const root = join(folder, 'filled');
+    tool('mount', '-o', 'loop,ro', image, root);
+    t.teardown(() => tool('umount', root));
+    // An ext4 without attributes in inodes of their own has room for a block of them.
+    const small = filledImage(
+      join(folder, 'small'),
+      16 * MiB,
+      ['mke2fs', '-q', '-F', '-t', 'ext4'],
+      () => {},
+    );
+    const target = join(folder, 'small', 'filled');
+    tool('mount', '-o', 'loop', small.image, target);
+    t.teardown(() => tool('umount', target));
+    const told: Extracted[] = [];
+    const out = join(target, 'out');
+    await extract({
+      tree: mountedTree(root),
+      volume: imageDevice(t, image),
+      folder: out,
+      onFile: (file) => told.push(file),
+    });
+    t.deepEqual(problems(told), ['/file: target-unwritable']);
+    t.is(readFileSync(join(out, 'file'), 'utf8'), 'here');
+    t.is(statSync(join(out, 'file')).mtimeMs, Date.UTC(2001, 0, 1));
+    t.deepEqual(await attributeNames(join(out, 'file')), ['user.small']);
   },
 );
 

@@ -86,6 +86,7 @@ export function filledImage(
   fill: (root: string) => void = everything,
   options: readonly string[] = [],
 ): { readonly image: string; readonly listed: Map<string, Listed> } {
+  mkdirSync(folder, { recursive: true });
   const image = blankImage(join(folder, 'image'), size);
   tool(make[0]!, ...make.slice(1), image);
   const root = join(folder, 'filled');

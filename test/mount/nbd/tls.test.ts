@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { connect as connectTls } from 'node:tls';
 import type { ExecutionContext } from 'ava';
 import { serveNbd, type NbdServer } from '../../../src/mount/nbd/index.ts';
+import type { Limits } from '../../../src/mount/nbd/limits.ts';
 import { requires } from '../../helpers/requires.ts';
 import { temporary } from '../../helpers/temporary.ts';
 import { RawClient, text, uint16 } from './client.ts';
@@ -55,6 +56,7 @@ function certificates(folder: string): string {
 async function secure(
   t: ExecutionContext<any>,
   askClients = false,
+  limits: Partial<Limits> = {},
 ): Promise<{ server: NbdServer; port: number; pki: string }> {
   const pki = certificates(temporary(t));
   const pem = (name: string): Buffer => readFileSync(join(pki, `${name}.pem`));
@@ -69,6 +71,7 @@ async function secure(
       },
     },
     exports: [{ name: 'disk', description: '', device: await sparseDisk(), readOnly: true }],
+    limits,
   });
   t.teardown(() => server.close());
   return { server, port: server.port!, pki };
@@ -116,6 +119,21 @@ needs('a client that talks no TLS after it asked for it is dropped', async (t: E
   t.true(await client.closed());
   await eventually(t, 'nobody is connected', () => server.connections === 0);
 });
+
+needs(
+  'who falls silent once TLS was agreed is shown out, by time or by the end of the server',
+  async (t: ExecutionContext) => {
+    for (const limits of [{ handshake: 500 }, { grace: 100 }]) {
+      const { port, server } = await secure(t, true, limits);
+      const client = await greeted(port);
+      client.option(startTls);
+      t.is((await client.optionReply())?.type, 1);
+      if ('grace' in limits) await server.close();
+      t.true(await client.closed());
+      await eventually(t, 'nobody is connected', () => server.connections === 0);
+    }
+  },
+);
 
 needs('inside TLS all is as outside, and TLS is not asked for twice', async (t: ExecutionContext) => {
   const { port, pki, server } = await secure(t);
