@@ -10,7 +10,8 @@ import { drillVerb } from './drill.ts';
 import { errorsPageVerb } from './errors-page.ts';
 import { extractVerb } from './extract.ts';
 import { filesVerb } from './files.ts';
-import { fuseFileVerb } from './mount-hidden.ts';
+import { mountVerb } from './mount.ts';
+import { fuseFileVerb, mountServerVerb } from './mount-hidden.ts';
 import { listVerb } from './list.ts';
 import { outcomeAsJson, outcomeAsText, outcomeOf } from './outcome.ts';
 import { planVerb } from './plan.ts';
@@ -18,6 +19,7 @@ import { restoreVerb } from './restore.ts';
 import { serveVerb } from './serve.ts';
 import { showVerb } from './show.ts';
 import { tapeVerb } from './tape.ts';
+import { umountVerb } from './umount.ts';
 import { verifyVerb } from './verify.ts';
 import { version } from './version.ts';
 import { volumesVerb } from './volumes.ts';
@@ -39,12 +41,15 @@ const verbs: readonly Verb[] = [
   checkVerb,
   filesVerb,
   extractVerb,
+  mountVerb,
+  umountVerb,
   serveVerb,
   drillVerb,
   checkAnswersVerb,
   errorsPageVerb,
   agentVerb,
   fuseFileVerb,
+  mountServerVerb,
 ];
 
 const examples = `

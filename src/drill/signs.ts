@@ -109,6 +109,13 @@ export function timedOut(said: {
     };
   }
   const [shown] = screen === null ? [] : lastLines(screen, 1);
+  // The words of SeaBIOS and of GRUB's first sector: what they handed over to has not said anything.
+  if (shown !== undefined && /^Booting from (?:Hard Disk|ROM|DVD\/CD)|^GRUB(?: loading\.*)?$/.test(shown)) {
+    return {
+      code: 'boot-loader-stuck',
+      reason: `Nothing was shown within ${seconds} s after "${shown}": the boot loader does not run.`,
+    };
+  }
   const seen =
     shown === undefined
       ? 'What the screen shows is kept as a picture: look at it'

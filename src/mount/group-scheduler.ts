@@ -157,14 +157,20 @@ export class GroupScheduler {
       this.#run = reading;
       const failure = await reading;
       for (const entry of run) {
-        this.#entries.delete(`${entry.volume} ${entry.group}`);
+        this.#forget(entry);
         entry.settled.reject(failure ?? new RemetalError('internal', `Group ${entry.group} was not read.`));
       }
     }
     // What is left was to be read ahead, and lies elsewhere.
-    for (const entry of this.#waiting) this.#entries.delete(`${entry.volume} ${entry.group}`);
+    for (const entry of this.#waiting) this.#forget(entry);
     this.#waiting.clear();
     this.#isWorking = false;
+  }
+
+  /* The group may be wanted anew meanwhile, by another entry. */
+  #forget(entry: Entry): void {
+    const key = `${entry.volume} ${entry.group}`;
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
 
   async #read(run: readonly Entry[], { volume, group: from }: Entry): Promise<void> {
@@ -179,7 +185,7 @@ export class GroupScheduler {
       counts[entry.isControl ? 'control' : 'data']++;
       if (entry.wasAhead) counts.ahead++;
       if (!entry.isSweep) for (const other of this.#waiting) other.passed += entry.bytes;
-      this.#entries.delete(`${entry.volume} ${entry.group}`);
+      this.#forget(entry);
       entry.settled.resolve(contentOf(group));
     }
   }

@@ -51,6 +51,9 @@ test('when the time is up, it is said what came last and what to do where nothin
   t.is(silent.code, 'silent');
   t.regex(silent.reason, /picture.*ttyS0.*--probe/);
   t.regex(timedOut({ seconds: 60, serial: '', screen: 'x\nC:\\>' }).reason, /C:\\>/);
+  const stuck = timedOut({ seconds: 60, serial: '', screen: 'SeaBIOS\n\nBooting from Hard Disk...\n' });
+  t.is(stuck.code, 'boot-loader-stuck');
+  t.regex(stuck.reason, /Booting from Hard Disk/);
 });
 
 test('a screen in text mode is read, and one in graphics is not', (t) => {

@@ -62,7 +62,7 @@ withEmulator('what is expected may be anything, and a panic ends the wait', asyn
   const silent = blankImage(join(folder, 'silent'), 2 ** 20);
   writeFileSync(silent, bootSector(''), { flag: 'r+' });
   const waited = await watchMachine(machine(folder, silent, { seconds: 3 }));
-  t.is(waited.failure?.code, 'silent');
+  t.is(waited.failure?.code, 'boot-loader-stuck');
   t.not(waited.screenshot, null);
 });
 

@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { systemCode } from '../errors/index.ts';
+import {
+  clearAttached,
+  endProcess,
+  isMounted,
+  isRunning,
+  runFolder,
+  unmountVolume,
+} from '../system/index.ts';
+
+const processSchema = z.object({ pid: z.number().int(), startTime: z.string() });
+
+/** What is kept of a mounted volume, so that any later process can show it and take it away. */
+const mountStateSchema = z.object({
+  version: z.literal(1),
+  /** Where it is mounted, absolute. */
+  target: z.string(),
+  place: z.string().nullable(),
+  set: z.string(),
+  /** As the person named it; null where the set holds one only. */
+  volume: z.string().nullable(),
+  writable: z.boolean(),
+  server: processSchema.nullable(),
+  /** The block device and the way it is attached; null before. */
+  device: z.string().nullable(),
+  how: z.enum(['nbd', 'nbdfuse', 'fuse']).nullable(),
+  /** ISO 8601, UTC. */
+  since: z.string(),
+});
+export type MountState = z.infer<typeof mountStateSchema>;
+
+/** What the server of a mounted volume says of itself once it serves. */
+const servedSchema = z.object({
+  set: z.string(),
+  volume: z.string(),
+  name: z.string(),
+  filesystem: z.string(),
+  size: z.number(),
+  /** The journal has to be replayed, and goes into an overlay. */
+  replay: z.boolean(),
+  /** Plain bytes of the control set. */
+  controlBytes: z.number(),
+  seconds: z.number(),
+  /** What the medium had to be moved for it; null where it is none that moves. */
+  movements: z.object({ loads: z.number(), repositionings: z.number() }).nullable(),
+});
+export type ServedVolume = z.infer<typeof servedSchema>;
+
+/** What the server was asked for, and how it failed: words for the command that waits for it. */
+const requestSchema = z.object({
+  words: z.array(z.string()),
+  writable: z.boolean(),
+  memory: z.number(),
+  overlay: z.number(),
+  changer: z.string().optional(),
+  buffer: z.number().optional(),
+  waitForCartridge: z.number().optional(),
+});
+export type ServerRequest = z.infer<typeof requestSchema>;
+
+const failureSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().nullable(),
+  facts: z.record(z.string(), z.unknown()),
+});
+export type ServerFailure = z.infer<typeof failureSchema>;
+
+const mountsFolder = (
+  environment: NodeJS.ProcessEnv | Readonly<Record<string, string | undefined>>,
+): string => join(runFolder(environment), 'mounts');
+
+/** A folder of its own for a mount that is about to be made; nobody else may look into it. */
+export async function makeMountFolder(
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const folder = join(mountsFolder(environment), randomUUID().slice(0, 8));
+  await mkdir(mountsFolder(environment), { recursive: true, mode: 0o700 });
+  await mkdir(folder, { mode: 0o700 });
+  return folder;
+}
+
+const fileNames = {
+  state: 'state.json',
+  served: 'served.json',
+  request: 'request.json',
+  failure: 'failure.json',
+};
+
+/** Where the server listens, and the file of what it says. */
+export const socketIn = (folder: string): string => join(folder, 'nbd.sock');
+export const logIn = (folder: string): string => join(folder, 'log');
+
+async function write(path: string, document: unknown): Promise<void> {
+  const fresh = `${path}.new`;
+  await writeFile(fresh, `${JSON.stringify(document, null, 2)}\n`, { mode: 0o600 });
+  await rename(fresh, path);
+}
+
+async function read<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  try {
+    const found = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
+    return found.success ? found.data : null;
+  } catch (error) {
+    if (error instanceof SyntaxError || systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+export const saveState = (folder: string, state: MountState): Promise<void> =>
+  write(join(folder, fileNames.state), state);
+export const saveServed = (folder: string, served: ServedVolume): Promise<void> =>
+  write(join(folder, fileNames.served), served);
+export const saveRequest = (folder: string, request: ServerRequest): Promise<void> =>
+  write(join(folder, fileNames.request), request);
+export const saveFailure = (folder: string, failure: ServerFailure): Promise<void> =>
+  write(join(folder, fileNames.failure), failure);
+/** Null where it says nothing yet. */
+export const servedIn = (folder: string): Promise<ServedVolume | null> =>
+  read(join(folder, fileNames.served), servedSchema);
+export const requestIn = (folder: string): Promise<ServerRequest | null> =>
+  read(join(folder, fileNames.request), requestSchema);
+export const failureIn = (folder: string): Promise<ServerFailure | null> =>
+  read(join(folder, fileNames.failure), failureSchema);
+
+/** The last warnings of the server's log. */
+export async function warningsIn(folder: string): Promise<string[]> {
+  const text = await readFile(logIn(folder), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('warning: '))
+    .slice(-10);
+}
+
+/** A mount that was made or was being made. */
+export interface KnownMount {
+  /** Its folder in the run folder. */
+  readonly folder: string;
+  readonly state: MountState;
+  readonly served: ServedVolume | null;
+  /** `mounted`; `starting` while nothing is; `dead` where the server is gone. */
+  readonly condition: 'mounted' | 'starting' | 'dead';
+}
+
+/** Every mount there is, the oldest first. Looks into no mounted folder. */
+export async function knownMounts(
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<KnownMount[]> {
+  const top = mountsFolder(environment);
+  const names = await readdir(top).catch((): string[] => []);
+  const found: KnownMount[] = [];
+  for (const name of names) {
+    const folder = join(top, name);
+    const state = await read(join(folder, fileNames.state), mountStateSchema);
+    if (state === null) continue;
+    const alive = state.server !== null && (await isRunning(state.server));
+    const mounted = await isMounted(state.target);
+    const condition = mounted && alive ? 'mounted' : state.server === null || alive ? 'starting' : 'dead';
+    found.push({ folder, state, served: await servedIn(folder), condition });
+  }
+  return found.toSorted((a, b) => (a.state.since < b.state.since ? -1 : 1));
+}
+
+const patience = 10_000;
+
+/**
+ * Takes a mount away: the file system, the device, the server, the folder. Where the server is gone, or with
+ * `force`, also what somebody still uses. Throws `mount-failed` where it is in use.
+ */
+export async function clearMount({ folder, state }: KnownMount, force: boolean): Promise<void> {
+  const { server, target, device } = state;
+  const alive = server !== null && (await isRunning(server));
+  if (force && alive) await endProcess(server, patience);
+  if (device !== null && (await isMounted(target))) {
+    await unmountVolume(target).catch(async (error: unknown) => {
+      if (alive && !force) throw error;
+      await unmountVolume(target, { lazy: true });
+    });
+  }
+  await clearAttached(folder);
+  if (server !== null) await endProcess(server, patience);
+  await rm(folder, { recursive: true, force: true });
+}

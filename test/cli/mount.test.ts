@@ -1,0 +1,170 @@
+import { readdirSync, readFileSync, writeFileSync, mkdirSync, copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { knownMounts } from '../../src/mount/mount-state.ts';
+import { isRunning } from '../../src/system/index.ts';
+import { requiresRoot } from '../helpers/requires.ts';
+import { temporary } from '../helpers/temporary.ts';
+import { leftovers, listing, listingOf, madeImage, tool } from '../mount/images.ts';
+import { remetal, type Ran } from './run.ts';
+
+interface Scene {
+  readonly folder: string;
+  readonly image: string;
+  readonly sets: string;
+  readonly at: string;
+  readonly environment: Record<string, string>;
+  readonly run: (...args: string[]) => Promise<Ran>;
+}
+
+async function scene(t: ExecutionContext, filesystem: string, image?: string): Promise<Scene> {
+  const folder = temporary(t);
+  const environment = { REMETAL_RUN: join(folder, 'run'), REMETAL_STATE: join(folder, 'state') };
+  const run = (...args: string[]): Promise<Ran> => remetal(args, { environment });
+  const made = image ?? madeImage(folder, filesystem);
+  const sets = join(folder, 'sets');
+  const { status, stderr } = await run('backup', '--disk', made, '--to', sets, '--name', 'web1');
+  t.is(status, 0, stderr);
+  const at = join(folder, 'mounted');
+  mkdirSync(at);
+  return { folder, image: made, sets, at, environment, run };
+}
+
+function nothingLeft(t: ExecutionContext, { folder, environment }: Scene): void {
+  t.deepEqual(leftovers(folder), []);
+  t.deepEqual(readdirSync(join(environment['REMETAL_RUN']!, 'mounts')), []);
+}
+
+const needsOf = {
+  ext4: ['mkfs.ext4'],
+  xfs: ['mkfs.xfs'],
+  btrfs: ['mkfs.btrfs'],
+  ntfs: ['mkfs.ntfs', 'ntfs-3g'],
+} as const;
+
+for (const filesystem of ['ext4', 'xfs', 'btrfs', 'ntfs'] as const) {
+  requiresRoot('losetup', 'mount', ...needsOf[filesystem]).serial(
+    `${filesystem}: a mounted set shows every file as it was, and umount leaves nothing`,
+    async (t) => {
+      const here = await scene(t, filesystem);
+      const { sets, at, run, environment } = here;
+      const mounted = await run('mount', sets, 'web1', at, '--json');
+      t.is(mounted.status, 0, mounted.stdout + mounted.stderr);
+      t.like(mounted.last(), { verb: 'mount', folder: at, writable: false, filesystem, replay: false });
+      t.deepEqual(listing(at), listingOf(here.image, filesystem, here.folder));
+      t.throws(() => writeFileSync(join(at, 'new'), ''), { code: 'EROFS' });
+      const listed = await run('mount', '--json');
+      t.like(listed.last(), { mounts: [{ folder: at, condition: 'mounted', warnings: [] }] });
+      const [known] = await knownMounts(environment);
+      const gone = await run('umount', at);
+      t.is(gone.status, 0, gone.stderr);
+      t.deepEqual(readdirSync(at), []);
+      t.false(await isRunning(known!.state.server!));
+      nothingLeft(t, here);
+      const again = await run('umount', at);
+      t.is(again.status, 2);
+      t.regex(again.stderr, /not-mounted/);
+    },
+  );
+}
+
+const needs = requiresRoot('losetup', 'mount', 'mkfs.ext4');
+
+needs.serial('the server killed: umount clears everything, although a file is open', async (t) => {
+  const here = await scene(t, 'ext4');
+  const { sets, at, run, environment } = here;
+  t.is((await run('mount', sets, 'web1', at)).status, 0);
+  const [known] = await knownMounts(environment);
+  process.kill(known!.state.server!.pid, 'SIGKILL');
+  t.throws(() => readFileSync(join(at, 'large')), { code: 'EIO' });
+  const listed = await run('mount');
+  t.regex(listed.stdout, /dead/);
+  const gone = await run('umount', at);
+  t.is(gone.status, 0, gone.stderr);
+  t.regex(gone.stderr, /had ended before it was asked to/);
+  t.deepEqual(readdirSync(at), []);
+  nothingLeft(t, here);
+});
+
+needs.serial('what is written is there until umount, and nowhere afterwards', async (t) => {
+  const here = await scene(t, 'ext4');
+  const { sets, at, run } = here;
+  const [file] = readdirSync(sets);
+  const before = readFileSync(join(sets, file!));
+  t.is((await run('mount', sets, 'web1', at, '--writable')).status, 0);
+  writeFileSync(join(at, 'new'), 'new words');
+  writeFileSync(join(at, 'large'), 'short');
+  tool('sync', '-f', at);
+  t.is(readFileSync(join(at, 'new'), 'utf8'), 'new words');
+  t.is((await run('umount', at)).status, 0);
+  t.true(readFileSync(join(sets, file!)).equals(before), 'the set is as it was');
+  t.is((await run('mount', sets, 'web1', at)).status, 0);
+  t.false(existsSync(join(at, 'new')));
+  t.is((await run('umount', at)).status, 0);
+  nothingLeft(t, here);
+});
+
+needs.serial(
+  'the journal of a volume imaged while in use is replayed, and shows what was written last',
+  async (t) => {
+    const folder = temporary(t);
+    const dirty = join(folder, 'dirty.img');
+    madeImage(folder, 'ext4', (root) => {
+      mkdirSync(join(root, 'late'));
+      for (let i = 0; i < 20; i++) writeFileSync(join(root, 'late', `file-${i}`), `words ${i}\n`);
+      tool('sync', '-f', root);
+      // In the journal and not yet at home: as a power cut would leave it.
+      copyFileSync(join(folder, 'ext4.img'), dirty);
+    });
+    t.regex(tool('dumpe2fs', '-h', dirty), /needs_recovery/);
+    const here = await scene(t, 'ext4', dirty);
+    const { sets, at, run } = here;
+    const mounted = await run('mount', sets, 'web1', at, '--json');
+    t.is(mounted.status, 0, mounted.stdout);
+    t.like(mounted.last(), { replay: true, writable: false });
+    t.is(readdirSync(join(at, 'late')).length, 20);
+    t.is(readFileSync(join(at, 'late', 'file-7'), 'utf8'), 'words 7\n');
+    t.throws(() => writeFileSync(join(at, 'new'), ''), { code: 'EROFS' });
+    t.is((await run('umount', at)).status, 0);
+    nothingLeft(t, here);
+  },
+);
+
+needs.serial('a folder in use stays mounted, and goes with --force', async (t) => {
+  const here = await scene(t, 'ext4');
+  const { sets, at, run } = here;
+  t.is((await run('mount', sets, 'web1', at)).status, 0);
+  const before = process.cwd();
+  process.chdir(at);
+  try {
+    const refused = await run('umount', at);
+    t.is(refused.status, 1);
+    t.regex(refused.stderr, /in use/);
+    t.true(existsSync(join(at, 'large')));
+  } finally {
+    process.chdir(before);
+  }
+  t.is((await run('umount', at, '--force')).status, 0);
+  nothingLeft(t, here);
+});
+
+needs.serial('what cannot be mounted is refused in plain words, and leaves nothing', async (t) => {
+  const here = await scene(t, 'ext4');
+  const { sets, at, run, folder } = here;
+  const cases: [string[], string][] = [
+    [[sets, 'web2', at], 'not-a-set'],
+    [[sets, 'web1/other', at], 'volume-not-found'],
+    [[sets, 'web1', join(folder, 'nowhere')], 'usage'],
+    [[sets, 'web1', folder], 'usage'],
+    [[at], 'usage'],
+  ];
+  for (const [words, code] of cases) {
+    const { last } = await run('mount', ...words, '--json');
+    t.is(last()['code'], code, words.join(' '));
+  }
+  t.deepEqual(leftovers(folder), []);
+  t.is((await run('mount', sets, 'web1', at)).status, 0);
+  t.is((await run('mount', sets, 'web1', at, '--json')).last()['code'], 'mount-failed');
+  t.is((await run('umount', at)).status, 0);
+  nothingLeft(t, here);
+});
