@@ -173,16 +173,21 @@ export async function withAddressedSet<T>(
 ): Promise<T> {
   const address = setAddress(words);
   const place = address.place ?? (await placeOf(context, address.set));
-  return await withChainMedia(context, place, { buffer: readingBuffer, ...options }, async (medium, chain) => {
-    const name = await setNamed(medium, address.set);
-    const reader = await openSet(medium, name, { codec: nativeCodec(), chain });
-    try {
-      return await work({ reader, medium, place, volume: address.volume, rest: address.rest });
-    } finally {
-      await reader.close();
-      tellMovements(context, medium);
-    }
-  });
+  return await withChainMedia(
+    context,
+    place,
+    { buffer: readingBuffer, ...options },
+    async (medium, chain) => {
+      const name = await setNamed(medium, address.set);
+      const reader = await openSet(medium, name, { codec: nativeCodec(), chain });
+      try {
+        return await work({ reader, medium, place, volume: address.volume, rest: address.rest });
+      } finally {
+        await reader.close();
+        tellMovements(context, medium);
+      }
+    },
+  );
 }
 
 /** A volume of a set opened by its address. */

@@ -24,14 +24,14 @@ import { isCoded, RemetalError } from '../errors/index.ts';
 import { stateFolder } from '../system/index.ts';
 import { setAddressHelp, withAddressedSet, type AddressedSet } from './address.ts';
 import { collect, integerOption, sizeOption, usage, type Context, type Verb } from './context.ts';
-import { addTapeOptions, type TapeOptions } from './place.ts';
+import { addSetOptions, type SetOptions } from './place.ts';
 import { version } from './version.ts';
 
 const minute = 60;
 const gibibyte = 1024 ** 3;
 
 export const drillVerb: Verb = (program, act) => {
-  addTapeOptions(
+  addSetOptions(
     program
       .command('drill')
       .description('start the machine of a set in a virtual one and say whether it came up')
@@ -94,7 +94,7 @@ Examples:
     .action(act(drill));
 };
 
-interface DrillOptions extends TapeOptions {
+interface DrillOptions extends SetOptions {
   readonly expect?: RegExp;
   readonly probe?: { readonly probe: Probe; readonly text: string };
   readonly firmware?: DrillFirmware;

@@ -10,13 +10,13 @@ import { pathList } from './extract-paths.ts';
 import { withVolumeTree, type OpenedTree } from './extract-tree.ts';
 import { nameSpaceOption } from './netware-choice.ts';
 import { addressHelp, isDiskAddress, isPlaceAlone } from './netware-source.ts';
-import { addTapeOptions, type TapeOptions } from './place.ts';
+import { addSetOptions, type SetOptions } from './place.ts';
 import { shown } from './table.ts';
 
 const mostStripped = 100;
 
 export const extractVerb: Verb = (program, act) => {
-  addTapeOptions(
+  addSetOptions(
     program
       .command('extract')
       .description('take files out of a backup set, or out of a NetWare volume, in one pass')
@@ -74,7 +74,7 @@ Examples:
     .action(act(extractVolume));
 };
 
-interface ExtractOptions extends TapeOptions {
+interface ExtractOptions extends SetOptions {
   readonly to: string;
   readonly from?: string;
   readonly null?: boolean;

@@ -10,10 +10,10 @@ import { listTree } from './files-tree.ts';
 import { namePatterns, type NamePattern } from './name-pattern.ts';
 import { nameSpaceOption } from './netware-choice.ts';
 import { addressHelp, isDiskAddress, isPlaceAlone, volumeAddress, withVolume } from './netware-source.ts';
-import { addTapeOptions, type TapeOptions } from './place.ts';
+import { addSetOptions, type SetOptions } from './place.ts';
 
 export const filesVerb: Verb = (program, act) => {
-  addTapeOptions(
+  addSetOptions(
     program
       .command('files')
       .description('list the files of a volume of a backup set, or of a NetWare volume, live or deleted')
@@ -72,7 +72,7 @@ Examples:
     .action(act(listFiles));
 };
 
-interface FilesOptions extends TapeOptions {
+interface FilesOptions extends SetOptions {
   readonly disk?: readonly string[];
   readonly long?: boolean;
   readonly find?: readonly NamePattern[];

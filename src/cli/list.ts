@@ -1,10 +1,12 @@
 import { openSet, type ChainLink, type SetHead } from '../archive/index.ts';
 import { formatBytes } from '../bytes/index.ts';
+import { lastDrill, type KeptProof } from '../drill/index.ts';
 import { isCoded, RemetalError } from '../errors/index.ts';
 import type { Medium, SetOnMedium } from '../medium/index.ts';
 import type { Context, Verb } from './context.ts';
 import { rememberPlace } from './known-places.ts';
 import { addTapeOptions, mediumAt, placeText, type TapeOptions } from './place.ts';
+import { stateFolder } from '../system/index.ts';
 import { shown, table } from './table.ts';
 
 export const listVerb: Verb = (program, act) => {
@@ -16,7 +18,13 @@ export const listVerb: Verb = (program, act) => {
 async function list(context: Context, place: string, options: TapeOptions): Promise<void> {
   const medium = mediumAt(context, place, options);
   try {
-    const sets = await Promise.all((await medium.list()).map((set) => withHead(medium, set)));
+    const state = stateFolder(context.world.environment);
+    const sets = await Promise.all(
+      (await medium.list()).map(async (set) => {
+        const listed = await withHead(medium, set);
+        return { ...listed, drill: await lastDrill(place, listed, state) };
+      }),
+    );
     if (sets.length === 0) {
       throw new RemetalError('not-a-set', `${place} holds no backup set.`, {
         hint: 'Name the folder that `remetal backup --to` wrote to.',
@@ -35,14 +43,21 @@ async function list(context: Context, place: string, options: TapeOptions): Prom
       String(set.parts),
       stateOf(set),
       needsOf(set, sets),
+      drillText(set.drill),
     ]);
     context.output.result(
       { verb: 'list', place, sets },
-      table(['set', 'machine', 'made', 'size', 'parts', 'state', 'needs'], rows),
+      table(['set', 'machine', 'made', 'size', 'parts', 'state', 'needs', 'last drill'], rows),
     );
   } finally {
     await medium.close();
   }
+}
+
+/** When its machine was last started in a virtual one, and what came of it. */
+function drillText(drill: KeptProof | null): string {
+  if (drill === null) return '-';
+  return `${drill.verdict === 'passed' ? 'passed' : `failed: ${drill.failure?.code ?? ''}`} ${drill.at}`;
 }
 
 /** The earlier sets it points into, the ones that are not here or not those that were meant marked as such. */
@@ -69,7 +84,7 @@ interface Listed extends SetOnMedium {
   readonly setId: string | null;
   readonly kind: SetHead['kind'] | null;
   /** The earlier sets it needs, oldest first; null where the set was not opened. */
-  readonly chain: readonly ChainLink[] | null;
+  readonly chain: readonly Pick<ChainLink, 'setId' | 'name'>[] | null;
   readonly problem: string | null;
 }
 
@@ -84,8 +99,9 @@ async function withHead(medium: Medium, set: SetOnMedium): Promise<Listed> {
     problem: null,
   };
   if (set.made !== undefined) {
-    const { name, createdAt, setId } = set.made;
-    return { ...unread, machine: name, createdAt, setId };
+    const { name, createdAt, setId, chain } = set.made;
+    const kind = chain.length === 0 ? 'full' : 'incremental';
+    return { ...unread, machine: name, createdAt, setId, kind, chain };
   }
   if (!set.complete) return unread;
   try {

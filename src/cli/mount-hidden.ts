@@ -43,11 +43,12 @@ async function mountServer(context: Context, folder: string): Promise<void> {
   if (request === null) return usage(`${folder} asks for no volume.`);
   const began = performance.now();
   try {
-    const { changer, buffer, waitForCartridge } = request;
+    const { changer, buffer, waitForCartridge, chainAt } = request;
     const tape = {
       ...(changer === undefined ? {} : { changer }),
       ...(buffer === undefined ? {} : { buffer }),
       ...(waitForCartridge === undefined ? {} : { waitForCartridge }),
+      ...(chainAt === undefined ? {} : { chainAt }),
     };
     await withAddressedVolume(context, request.words, tape, (at) =>
       serve(context, folder, request, at, began),

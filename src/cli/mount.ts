@@ -29,14 +29,14 @@ import {
 import { setAddress, setAddressHelp, setAddressText } from './address.ts';
 import { sizeOption, usage, type Context, type Verb } from './context.ts';
 import { absolutePlace } from './known-places.ts';
-import { addTapeOptions, type TapeOptions } from './place.ts';
+import { addSetOptions, type SetOptions } from './place.ts';
 import { shown, table } from './table.ts';
 import { Option } from 'commander';
 
 const gibibyte = 1024 ** 3;
 
 export const mountVerb: Verb = (program, act) => {
-  addTapeOptions(
+  addSetOptions(
     program
       .command('mount')
       .description('mount a volume of a set, or list what is mounted')
@@ -72,7 +72,7 @@ Examples:
     .action(act(mount));
 };
 
-interface MountOptions extends TapeOptions {
+interface MountOptions extends SetOptions {
   readonly writable?: boolean;
   readonly overlay: number;
   readonly memory: number;
@@ -159,7 +159,7 @@ async function mountOne(context: Context, words: readonly string[], options: Mou
   };
   try {
     await save({});
-    const { overlay, memory, changer, buffer, waitForCartridge } = options;
+    const { overlay, memory, changer, buffer, waitForCartridge, chainAt } = options;
     const named = address.volume === null ? address.set : `${address.set}/${address.volume}`;
     await saveRequest(folder, {
       words: place === null ? [named] : [place, named],
@@ -169,6 +169,7 @@ async function mountOne(context: Context, words: readonly string[], options: Mou
       ...(changer === undefined ? {} : { changer }),
       ...(buffer === undefined ? {} : { buffer }),
       ...(waitForCartridge === undefined ? {} : { waitForCartridge }),
+      ...(chainAt === undefined ? {} : { chainAt: chainAt.map(absolutePlace) }),
     });
     const { identity } = await startBackground({
       ...ownCommand(['--quiet', 'mount-server', folder]),

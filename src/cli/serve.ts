@@ -15,13 +15,13 @@ import {
   type AddressedSet,
 } from './address.ts';
 import { sizeOption, usage, type Context, type Verb } from './context.ts';
-import { addTapeOptions, type TapeOptions } from './place.ts';
+import { addSetOptions, type SetOptions } from './place.ts';
 import { shown } from './table.ts';
 
 const gibibyte = 1024 ** 3;
 
 export const serveVerb: Verb = (program, act) => {
-  addTapeOptions(
+  addSetOptions(
     program
       .command('serve')
       .description('serve volumes of a set as network block devices, for programs that read those')
@@ -83,7 +83,7 @@ function endpointOption(value: string): Endpoint {
   return { host, port };
 }
 
-interface ServeVerbOptions extends TapeOptions {
+interface ServeVerbOptions extends SetOptions {
   readonly writable?: boolean;
   readonly overlay: number;
   readonly memory: number;

@@ -77,6 +77,8 @@ export interface SetMade {
   readonly name: string;
   /** ISO 8601, UTC. */
   readonly createdAt: string;
+  /** The earlier sets it needs, oldest first. */
+  readonly chain: readonly { readonly setId: string; readonly name: string }[];
 }
 
 /** Where a record lies: its part, counted from 0, and the byte offset in it; on tape the bytes of the blocks before it. */

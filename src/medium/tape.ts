@@ -141,7 +141,12 @@ function describe({ name, setId, parts, committed }: SetOnTape): SetOnMedium {
     complete,
     ...(committed && !complete ? { continues: true } : {}),
     parts: last ?? parts.at(-1)!.part,
-    made: { setId, name: parts[0]!.machine, createdAt: parts[0]!.createdAt },
+    made: {
+      setId,
+      name: parts[0]!.machine,
+      createdAt: parts[0]!.createdAt,
+      chain: parts[0]!.chain ?? [],
+    },
     bytes: null,
   };
 }

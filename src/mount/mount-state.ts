@@ -59,6 +59,7 @@ const requestSchema = z.object({
   changer: z.string().optional(),
   buffer: z.number().optional(),
   waitForCartridge: z.number().optional(),
+  chainAt: z.array(z.string()).optional(),
 });
 export type ServerRequest = z.infer<typeof requestSchema>;
 

@@ -10,6 +10,7 @@ const partSchema = z.object({
   ends: z.enum(['set', 'part', 'open']),
   machine: z.string(),
   createdAt: z.string(),
+  chain: z.array(z.object({ setId: z.string(), name: z.string() })).optional(),
 });
 
 const placeSchema = z.object({ changer: z.string(), slot: z.int().nullable() });
@@ -101,13 +102,14 @@ export function knownFrom(
     name: label.name,
     barcode: barcode ?? label.barcode,
     recordLimit: label.recordLimit,
-    parts: parts.map(({ set, setId, part, ends, machine, createdAt }) => ({
+    parts: parts.map(({ set, setId, part, ends, machine, createdAt, chain }) => ({
       set,
       setId,
       part,
       ends,
       machine,
       createdAt,
+      ...(chain === undefined ? {} : { chain: [...chain] }),
     })),
     full,
     lastSeenAt: at.toISOString(),

@@ -15,6 +15,8 @@ export interface PartOnCartridge {
   /** What the machine is called, and when the set was made, from the head in the part's label. */
   readonly machine: string;
   readonly createdAt: string;
+  /** The earlier sets it needs, oldest first; absent for a full set. */
+  readonly chain?: readonly { readonly setId: string; readonly name: string }[] | undefined;
   /**
    * How it ends: the set with it, the part only (another follows), or with neither: it was interrupted, or its
    * end cannot be read.
@@ -27,7 +29,11 @@ const partLabelSchema = z.object({
   setId: z.uuid(),
   part: z.number().int().positive().max(9999),
   firstOrdinal: z.number().int().nonnegative(),
-  head: z.object({ name: z.string(), createdAt: z.string() }),
+  head: z.object({
+    name: z.string(),
+    createdAt: z.string(),
+    chain: z.array(z.object({ setId: z.uuid(), name: z.string() })).default([]),
+  }),
 });
 
 /** What the records that close a part say, as far as a cartridge is concerned. */
@@ -56,7 +62,16 @@ export function decodePartLabel(block: Buffer): PartLabel | null {
   const label = documentIn(partLabelSchema, member.content);
   if (label === null) return null;
   const { setId, part, firstOrdinal, head } = label;
-  return { set: name[1]!, setId, part, firstOrdinal, machine: head.name, createdAt: head.createdAt };
+  const { chain, createdAt } = head;
+  return {
+    set: name[1]!,
+    setId,
+    part,
+    firstOrdinal,
+    machine: head.name,
+    createdAt,
+    ...(chain.length === 0 ? {} : { chain }),
+  };
 }
 
 /** How a part ends whose last record is this block. What closes another set does not close it. */

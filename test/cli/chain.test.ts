@@ -160,6 +160,19 @@ needs('a chain of seven on one cartridge is restored', async (t: ExecutionContex
     t.is(ran.status, 0, ran.stderr);
   }
   const chained = await chainOfSeven(t, place, folder);
+  const list = listSchema.parse((await remetal(['list', place, '--json'])).last());
+  t.deepEqual(
+    list.sets.map(({ chain }) => chain.length),
+    [0, 1, 2, 3, 4, 5, 6],
+  );
+  // To the maps at the end and back to the control set, at most: no data, and no earlier set.
+  const files = await remetal(['files', place, 'web1/data', '--json']);
+  t.is(files.status, 0, files.stderr);
+  t.true(files.stdout.includes('/changing1'));
+  const moved = files.lines().find(({ type }) => type === 'tape');
+  t.is(moved?.['loads'], 1);
+  t.true(Number(moved?.['repositionings']) <= 2);
+  t.like(files.last(), { groups: { data: 0 } });
   const verified = await remetal(['verify', place]);
   t.is(verified.status, 0, verified.stdout);
   await restored(t, chained, place);
