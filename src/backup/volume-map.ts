@@ -106,6 +106,21 @@ async function controlOf(filesystem: FileSystem): Promise<readonly Extent[]> {
   }
 }
 
+/** What looks for partitions, RAID members and file systems of other kinds reads so much of the ends of a device. */
+const [probedFirst, probedLast] = [256 * 1024, 128 * 1024];
+
+function probedEnds({ size }: BlockDevice): Extent[] {
+  return [
+    { start: 0, length: Math.min(probedFirst, size) },
+    { start: Math.max(0, size - probedLast), length: Math.min(probedLast, size) },
+  ];
+}
+
+/** Volumes of NetWare are no devices to anybody else. */
+function isAttached(filesystem: FileSystem | null): boolean {
+  return filesystem !== null && filesystem.facts.type !== 'netware' && filesystem.facts.type !== 'swap';
+}
+
 /** A control set is a convenience of later: where a volume cannot be observed, the backup goes on without. */
 async function observedOf({ id, device, filesystem, observe, tell }: MapRequest): Promise<readonly Extent[]> {
   if (observe === undefined || filesystem === null) return [];
@@ -135,7 +150,11 @@ export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
   const zero = present === undefined ? [] : subtract(used, kept);
   const known = filesystem === null ? [] : await controlOf(filesystem);
   const seen = known.length > 0 ? [] : await observedOf(request);
-  const control = intersect(alignOutward(normalize([...known, ...seen]), blockSize, device.size), kept);
+  const ends = known.length > 0 && isAttached(filesystem) ? probedEnds(device) : [];
+  const control = intersect(
+    alignOutward(normalize([...known, ...ends, ...seen]), blockSize, device.size),
+    kept,
+  );
   const by = control.length === 0 ? 'none' : known.length > 0 ? 'format' : 'observation';
   const packed = { control: pack(control), data: pack(subtract(kept, control)), zero: pack(zero) };
   const map = (): VolumeMap => ({
