@@ -32,10 +32,11 @@ export interface MachineOptions {
 }
 
 function argumentsOf(options: MachineOptions, control: string): string[] {
+  // Over memory protection keys as they are emulated the engine of Node was seen to end (a failed check of its own).
   // One line an aspect: the emulator, the processor, what the firmware tells the guest, the lines to us.
   const words = [
     `-nodefaults -no-user-config ${options.reboots ? '' : '-no-reboot '}-display none -vga std -device virtio-rng-pci`,
-    `-accel tcg,thread=multi -cpu max -smp 2 -m ${options.memoryMiB ?? 2048}`,
+    `-accel tcg,thread=multi -cpu max,pku=off -smp 2 -m ${options.memoryMiB ?? 2048}`,
     `-smbios type=1,manufacturer=Remetal,product=Rig -smbios type=3,asset=${options.assetTag ?? 'none'}`,
     '-serial stdio',
   ];

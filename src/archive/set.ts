@@ -90,6 +90,10 @@ export const setTotalsSchema = z.object({
       earlier: z.number().int().nonnegative().optional(),
       /** Null when the file system's used map was trusted or there is none; else why all sectors were taken. */
       wholeBecause: z.string().nullable(),
+      /** How the control set was found: by our own knowledge of the format, or by watching a walk; absent in early sets. */
+      control: z
+        .object({ by: z.enum(['format', 'observation', 'none']), bytes: z.number().int().nonnegative() })
+        .optional(),
       /** Byte extents of the volume that could not be read and were stored as zeros. */
       unreadable: z.array(z.object({ start: z.number().int(), length: z.number().int() })),
     }),

@@ -13,6 +13,8 @@ import type { Layout } from '../layout/layout.ts';
 export interface ClosingFacts {
   /** By volume id: why all sectors were taken; absent or null when the used map was trusted or there is none. */
   readonly wholeBecause: Readonly<Record<string, string | null>>;
+  /** By volume id: how its control set was found. */
+  readonly control?: Readonly<Record<string, SetTotals['volumes'][number]['control']>>;
   readonly leftOut: SetTotals['leftOut'];
   readonly startedAt: string;
   readonly finishedAt: string;
@@ -148,9 +150,15 @@ function totalsOf(stream: RecordStream, request: TailRequest, facts: ClosingFact
       groups: volume.groups,
       ...(volume.earlierBytes === null ? {} : { earlier: volume.earlierBytes }),
       wholeBecause: facts.wholeBecause[volume.volume] ?? null,
+      ...controlOf(facts, volume.volume),
       unreadable: unreadable.slice(0, maxListedExtents),
     };
   });
   const { leftOut, startedAt, finishedAt } = facts;
   return { volumes, leftOut: [...leftOut], records: stream.nextOrdinal, startedAt, finishedAt, notices };
+}
+
+function controlOf({ control }: ClosingFacts, volume: string): Pick<SetTotals['volumes'][number], 'control'> {
+  const found = control?.[volume];
+  return found === undefined ? {} : { control: found };
 }

@@ -102,6 +102,7 @@ export async function backup(request: BackupRequest): Promise<BackupResult> {
       wholeBecause: Object.fromEntries(
         found.volumes.map(({ volume, wholeBecause }) => [volume.id, wholeBecause]),
       ),
+      control: Object.fromEntries(found.volumes.map(({ volume, control }) => [volume.id, control])),
       leftOut: [...found.leftOut, ...found.volumes.flatMap((volume) => volume.leftOut), ...unreadable],
       startedAt: now.toISOString(),
       finishedAt: new Date(now.getTime() + Math.round(performance.now() - began)).toISOString(),

@@ -5,6 +5,7 @@ import type { Since } from '../archive/index.ts';
 import type { SetHead, SetTotals } from '../archive/set.ts';
 import type { Medium } from '../medium/medium.ts';
 import type { Reporter } from '../progress/progress.ts';
+import type { Observe } from './volume-map.ts';
 
 /** A disk or image file to be imaged. The caller opened it and made sure that nothing has it mounted. */
 export interface SourceDisk {
@@ -25,6 +26,11 @@ export interface BackupRequest {
   readonly keepDeleted?: boolean;
   /** `stop` throws `disk-read-failed`; `skip` stores zeros for the sectors and lists them. */
   readonly onReadError: 'stop' | 'skip';
+  /**
+   * Finds the control set of a volume whose format only the kernel knows, by walking its files; where it is absent or
+   * fails such a volume has none.
+   */
+  readonly observe?: Observe;
   /** zstd level, 1 by default; 0 stores plain. */
   readonly level: number;
   readonly now: Date;

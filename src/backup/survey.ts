@@ -196,6 +196,8 @@ export async function survey(request: BackupRequest, tell: Tell): Promise<Survey
       filesystem,
       allSectors: request.allSectors,
       groupSize,
+      tell,
+      ...(request.observe === undefined ? {} : { observe: request.observe }),
     });
     if (mapped.wholeBecause !== null && !request.allSectors) {
       tell({

@@ -3,6 +3,7 @@ import type { LeftOut, VolumeMap } from '../archive/index.ts';
 import type { BlockDevice } from '../disk/index.ts';
 import { isCoded } from '../errors/index.ts';
 import type { FileSystem } from '../filesystem/index.ts';
+import type { Notice } from '../progress/index.ts';
 
 export interface MapRequest {
   /** Volume id. */
@@ -13,6 +14,18 @@ export interface MapRequest {
   readonly allSectors: boolean;
   /** Plain bytes of a full group. */
   readonly groupSize: number;
+  /** Finds the control set of a volume whose format is not known; see `BackupRequest`. */
+  readonly observe?: Observe;
+  readonly tell?: (notice: Notice) => void;
+}
+
+/** The control set of a volume as one sees it who walks its files: byte extents, none where that cannot be done. */
+export type Observe = (device: BlockDevice, filesystem: string) => Promise<readonly Extent[]>;
+
+/** How the control set of a volume was found, and its bytes. */
+export interface ControlFound {
+  readonly by: 'format' | 'observation' | 'none';
+  readonly bytes: number;
 }
 
 /** What of a volume goes into the set, and what does not. */
@@ -26,6 +39,7 @@ export interface MappedVolume {
   readonly keptBytes: number;
   /** Why every sector is taken although there is a file system; null otherwise. */
   readonly wholeBecause: string | null;
+  readonly control: ControlFound;
   readonly leftOut: readonly LeftOut[];
 }
 
@@ -92,6 +106,38 @@ async function controlOf(filesystem: FileSystem): Promise<readonly Extent[]> {
   }
 }
 
+/** What looks for partitions, RAID members and file systems of other kinds reads so much of the ends of a device. */
+const [probedFirst, probedLast] = [256 * 1024, 128 * 1024];
+
+function probedEnds({ size }: BlockDevice): Extent[] {
+  return [
+    { start: 0, length: Math.min(probedFirst, size) },
+    { start: Math.max(0, size - probedLast), length: Math.min(probedLast, size) },
+  ];
+}
+
+/** Volumes of NetWare are no devices to anybody else. */
+function isAttached(filesystem: FileSystem | null): boolean {
+  return filesystem !== null && filesystem.facts.type !== 'netware' && filesystem.facts.type !== 'swap';
+}
+
+/** A control set is a convenience of later: where a volume cannot be observed, the backup goes on without. */
+async function observedOf({ id, device, filesystem, observe, tell }: MapRequest): Promise<readonly Extent[]> {
+  if (observe === undefined || filesystem === null) return [];
+  try {
+    return await observe(device, filesystem.facts.type);
+  } catch (error) {
+    if (!isCoded(error) || ['interrupted', 'disk-gone', 'internal'].includes(error.code)) throw error;
+    tell?.({
+      level: 'warning',
+      code: 'not-observed',
+      message: `${id}: which of it a listing needs could not be found out. ${error.message}`,
+      facts: { volume: id, code: error.code },
+    });
+    return [];
+  }
+}
+
 /**
  * Decides which bytes of a volume are kept: its used map if that may be believed, without the holes
  * of an image file, the control set first. Reads structures of the file system only.
@@ -102,8 +148,14 @@ export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
   const present = await device.dataExtents?.();
   const kept = present === undefined ? used : intersect(used, alignOutward(present, blockSize, device.size));
   const zero = present === undefined ? [] : subtract(used, kept);
-  const wanted = filesystem === null ? [] : await controlOf(filesystem);
-  const control = intersect(alignOutward(normalize(wanted), blockSize, device.size), kept);
+  const known = filesystem === null ? [] : await controlOf(filesystem);
+  const seen = known.length > 0 ? [] : await observedOf(request);
+  const ends = known.length > 0 && isAttached(filesystem) ? probedEnds(device) : [];
+  const control = intersect(
+    alignOutward(normalize([...known, ...ends, ...seen]), blockSize, device.size),
+    kept,
+  );
+  const by = control.length === 0 ? 'none' : known.length > 0 ? 'format' : 'observation';
   const packed = { control: pack(control), data: pack(subtract(kept, control)), zero: pack(zero) };
   const map = (): VolumeMap => ({
     volume: id,
@@ -132,5 +184,5 @@ export async function mapVolume(request: MapRequest): Promise<MappedVolume> {
     const detail = 'Holes of the image file: restored as zeros';
     leftOut.push({ volume: id, bytes: total(zero), reason: 'holes', detail });
   }
-  return { map, keptBytes: total(kept), wholeBecause, leftOut };
+  return { map, keptBytes: total(kept), wholeBecause, control: { by, bytes: total(control) }, leftOut };
 }

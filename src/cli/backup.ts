@@ -5,6 +5,7 @@ import { formatBytes, formatDuration, total } from '../bytes/index.ts';
 import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import type { Medium } from '../medium/index.ts';
+import { observeControlSet } from '../mount/observe.ts';
 import { machineFacts, nativeCodec } from '../system/index.ts';
 import { setNamed } from './address.ts';
 import { collect, integerOption, sizeOption, usage, type Context, type Verb } from './context.ts';
@@ -36,6 +37,7 @@ export const backupVerb: Verb = (program, act) => {
           .choices(['stop', 'skip'])
           .default('stop'),
       )
+      .option('--no-observe', 'do not walk the files of volumes whose format only the kernel knows')
       .option('--level <n>', 'zstd level; 0 stores plain', integerOption(0, 19), 1)
       .option('--part-size <size>', 'cut the set into files of at most this size, as 4G', sizeOption)
       .option('--sector-size <bytes>', 'sector size of image files: 512 or 4096', integerOption(512, 4096)),
@@ -61,6 +63,7 @@ interface BackupOptions extends TapeOptions {
   readonly note: string;
   readonly allSectors?: boolean;
   readonly keepDeleted?: boolean;
+  readonly observe: boolean;
   readonly onReadError: 'stop' | 'skip';
   readonly level: number;
   readonly partSize?: number;
@@ -92,6 +95,7 @@ async function backUp(context: Context, options: BackupOptions): Promise<number>
         allSectors: options.allSectors === true,
         keepDeleted: options.keepDeleted === true,
         ...(since === null ? {} : { since }),
+        ...(options.observe && process.getuid?.() === 0 ? { observe: observer(context) } : {}),
         onReadError: options.onReadError,
         level: options.level,
         now: new Date(),
@@ -142,6 +146,11 @@ async function sinceOf(
   } finally {
     if (place !== medium) await place.close();
   }
+}
+
+/* What a later listing needs is found out by making one: that takes a mount. */
+function observer({ signal }: Context): NonNullable<Parameters<typeof backup>[0]['observe']> {
+  return (device, filesystem) => observeControlSet(device, filesystem, { signal });
 }
 
 /* Image files say nothing about the machine they came from, and this one is another. */

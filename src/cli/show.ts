@@ -94,6 +94,9 @@ function volumeRow(set: SetReader, volume: Volume, disk: DiskLayout): string[] {
       ? `${volume.segments.length} segments on ${[...places].join(', ')}`
       : null,
     totals?.wholeBecause ?? null,
+    totals?.control === undefined || totals.control.by === 'none'
+      ? null
+      : `control set ${formatBytes(totals.control.bytes)} by ${totals.control.by}`,
     (totals?.unreadable.length ?? 0) > 0
       ? `${formatBytes(total(totals!.unreadable))} could not be read`
       : null,

@@ -1,5 +1,5 @@
 import type { DiskIdentity } from '../disk/index.ts';
-import type { Layout } from '../layout/index.ts';
+import type { Layout, Table } from '../layout/index.ts';
 
 /** How a disk is attached; each is another driver in the guest. */
 export const controllers = ['ahci', 'ide', 'nvme', 'virtio', 'scsi'] as const;
@@ -167,6 +167,12 @@ export function controllerFor({ transport, sectorSize }: DiskIdentity): Controll
 const efiGuid = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b';
 const efiMbrType = 0xef;
 
+/** The EFI system partitions of a table, in sectors. */
+export function efiPartitionsOf(table: Table): { number: number; start: number; length: number }[] {
+  if (table.kind === 'gpt') return table.partitions.filter(({ type }) => type === efiGuid);
+  return table.kind === 'mbr' ? table.partitions.filter(({ type }) => type === efiMbrType) : [];
+}
+
 /**
  * The firmware a set is drilled under: the one its machine ran under; where that is not known BIOS, unless
  * there is an EFI system partition and no boot code for a BIOS.
@@ -175,10 +181,6 @@ const efiMbrType = 0xef;
  */
 export function firmwareFor({ machine, disks }: Layout, bootCodeBytes: number): DrillFirmware {
   if (machine.firmware !== null) return machine.firmware;
-  const efi = disks.some(
-    ({ table }) =>
-      (table.kind === 'gpt' && table.partitions.some(({ type }) => type === efiGuid)) ||
-      (table.kind === 'mbr' && table.partitions.some(({ type }) => type === efiMbrType)),
-  );
+  const efi = disks.some(({ table }) => efiPartitionsOf(table).length > 0);
   return efi && bootCodeBytes === 0 ? 'uefi' : 'bios';
 }

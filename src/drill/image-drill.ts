@@ -5,6 +5,7 @@ import { overlay, type BlockDevice, type Overlay } from '../disk/index.ts';
 import { serveNbd } from '../mount/nbd/index.ts';
 import { setVolume, type SetVolume } from '../mount/index.ts';
 import { diskViews } from './disk-view.ts';
+import { addFallbackLoaders } from './fallback-loader.ts';
 import { drillFirmware, machineDisk, type DrillOutcome, type DrillRequest } from './request.ts';
 import type { Failure } from './signs.ts';
 import { watchMachine } from './watch.ts';
@@ -47,6 +48,16 @@ export async function drillImage(request: ImageDrillRequest): Promise<DrillOutco
     for (const { device } of views) {
       overlays.push(await overlay(device, { folder, mostBytes: request.overlayBytes }));
     }
+    const firmware = drillFirmware(request);
+    if (firmware === 'uefi') {
+      await addFallbackLoaders({
+        layout: reader.layout,
+        disks: new Map(views.map(({ id }, index) => [id, overlays[index]!])),
+        folder,
+        tell: request.tell,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    }
     // Elsewhere than the scratch folder, whose path may be longer than that of a socket can be.
     const sockets = await mkdtemp(join(tmpdir(), 'remetal-drill-'));
     try {
@@ -62,7 +73,6 @@ export async function drillImage(request: ImageDrillRequest): Promise<DrillOutco
         tell: request.tell,
       });
       try {
-        const firmware = drillFirmware(request);
         const watched = await watchMachine({
           hardware: {
             firmware,

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCoded } from '../errors/index.ts';
 import { startMachine, type Machine, type MachineOptions } from './machine.ts';
 import { ask, freePort, type Probe } from './probe.ts';
 import { failureIn, lineAt, loginPrompt, timedOut, type Failure } from './signs.ts';
@@ -89,6 +88,8 @@ async function lookOn(
     probe === null || hostPort === null ? null : keepAsking(probe, hostPort, answered, asking.signal);
   let screen: string | null = null;
   let screenAt = 0;
+  let looked = -1;
+  let lookedAt: string | null = null;
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -99,11 +100,15 @@ async function lookOn(
       }
       const text = screen === null ? machine.serial : `${machine.serial}\n${screen}`;
       if (answered.line !== null) return { seen: answered.line };
-      const match = probe === null ? wanted.exec(text) : null;
+      // A long log is not searched anew while nothing comes.
+      const fresh = machine.serial.length !== looked || screen !== lookedAt;
+      looked = machine.serial.length;
+      lookedAt = screen;
+      const match = probe === null && fresh ? wanted.exec(text) : null;
       if (match !== null) return { seen: lineAt(text, match.index) };
       const failure =
         trouble?.() ??
-        failureIn(text) ??
+        (fresh ? failureIn(text) : null) ??
         standing(machine) ??
         (now > seconds ? overtime(machine, screen, seconds) : null);
       if (failure !== null) return { failure };
@@ -124,7 +129,7 @@ async function keepAsking(
   while (!signal.aborted && answered.line === null) {
     answered.line = await ask(probe, hostPort, probeFor);
     await delay(lookEvery, undefined, { signal }).catch((error: unknown) => {
-      if (!isCoded(error) && !signal.aborted) throw error;
+      if (!signal.aborted) throw error;
     });
   }
 }

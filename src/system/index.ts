@@ -13,7 +13,7 @@ export {
   type FileMoment,
   type FilePath,
 } from './file-attributes.ts';
-export { fileRuns } from './fiemap.ts';
+export { fileRuns, placeHints } from './fiemap.ts';
 export type { MappedRun } from './mapped-run.ts';
 export { attachLoop, type Loop, type LoopRequest } from './loop.ts';
 export { fuseFile, fuseFileEnvironment, type FuseFileRequest } from './fuse-file.ts';

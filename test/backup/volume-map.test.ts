@@ -1,10 +1,12 @@
 import test from 'ava';
 import { mapVolume } from '../../src/backup/volume-map.ts';
 import { memoryDisk } from '../../src/disk/index.ts';
+import { RemetalError } from '../../src/errors/index.ts';
 import type { FileSystem, UsedMap } from '../../src/filesystem/index.ts';
 import type { Extent } from '../../src/bytes/index.ts';
 
 const MiB = 1024 * 1024;
+const [probedFirst, probedLast] = [256 * 1024, 128 * 1024];
 
 function filesystem(map: UsedMap, control: Extent[] = [], type = 'ext4', blockSize = 4096): FileSystem {
   return {
@@ -34,13 +36,13 @@ test('a believed map leaves out what is free and puts the control set first', as
     filesystem: filesystem(believed(used), control),
     allSectors: false,
   });
+  // The start is what every look for partitions and file systems reads; the end is free here.
   t.deepEqual(map().control, [
-    { start: 4096, length: 4096 },
+    { start: 0, length: probedFirst },
     { start: 5 * MiB - 4096, length: 4096 },
   ]);
   t.deepEqual(map().data, [
-    { start: 0, length: 4096 },
-    { start: 8192, length: MiB - 8192 },
+    { start: probedFirst, length: MiB - probedFirst },
     { start: 4 * MiB, length: MiB - 4096 },
   ]);
   t.is(map().blockSize, 4096);
@@ -63,8 +65,11 @@ test('a map that is not believed leaves nothing out, and says why; what comes fi
     filesystem: filesystem(doubted, [{ start: 0, length: 4096 }]),
     allSectors: false,
   });
-  t.deepEqual(map().data, [{ start: 4096, length: 8 * MiB - 4096 }]);
-  t.deepEqual(map().control, [{ start: 0, length: 4096 }]);
+  t.deepEqual(map().data, [{ start: probedFirst, length: 8 * MiB - probedFirst - probedLast }]);
+  t.deepEqual(map().control, [
+    { start: 0, length: probedFirst },
+    { start: 8 * MiB - probedLast, length: probedLast },
+  ]);
   t.is(wholeBecause, 'An unknown feature bit');
   t.deepEqual(leftOut, []);
 });
@@ -151,4 +156,45 @@ test('a used map that reaches past the volume is cut', async (t) => {
     allSectors: false,
   });
   t.deepEqual(map().data, [{ start: 8 * MiB - 4096, length: 4096 }]);
+});
+
+test('what the format does not tell is observed; where that fails, it is said and goes on without', async (t) => {
+  const device = memoryDisk(8 * MiB);
+  await device.write(Buffer.alloc(8 * MiB, 1), 0);
+  const request = {
+    groupSize: 512 * 1024,
+    id: 'v',
+    device,
+    filesystem: filesystem(believed([{ start: 0, length: MiB }]), [], 'xfs'),
+    allSectors: false,
+  };
+  const seen = await mapVolume({
+    ...request,
+    observe: (volume, type) => {
+      t.is(volume, device);
+      t.is(type, 'xfs');
+      return Promise.resolve([{ start: MiB - 4096, length: 8192 }]);
+    },
+  });
+  t.deepEqual(seen.map().control, [{ start: MiB - 4096, length: 4096 }]);
+  t.deepEqual(seen.control, { by: 'observation', bytes: 4096 });
+
+  const told: string[] = [];
+  const failed = await mapVolume({
+    ...request,
+    observe: () => Promise.reject(new RemetalError('mount-failed', 'The kernel does not want to.')),
+    tell: ({ code }) => void told.push(code),
+  });
+  t.deepEqual(failed.control, { by: 'none', bytes: 0 });
+  t.deepEqual(told, ['not-observed']);
+  await t.throwsAsync(
+    mapVolume({ ...request, observe: () => Promise.reject(new RemetalError('interrupted', 'Enough.')) }),
+    { code: 'interrupted' },
+  );
+  const known = await mapVolume({
+    ...request,
+    filesystem: filesystem(believed([{ start: 0, length: MiB }]), [{ start: 0, length: 4096 }]),
+    observe: () => Promise.reject(new Error('it was asked all the same')),
+  });
+  t.is(known.control.by, 'format');
 });

@@ -43,6 +43,45 @@ for (const [name, make, size, options, how] of [
   );
 }
 
+for (const [name, make, size] of [
+  ['ext4', ['mke2fs', '-q', '-F', '-t', 'ext4'], 64],
+  ['xfs', ['mkfs.xfs', '-q', '-f'], 320],
+  ['btrfs', ['mkfs.btrfs', '-q', '-f'], 128],
+] as const) {
+  requiresRoot(make[0], 'mount', 'cp').serial(
+    `the newest files come out of a volume that was in use: ${name}`,
+    async (t: ExecutionContext) => {
+      const folder = temporary(t);
+      const image = blankImage(join(folder, 'image'), size * MiB);
+      tool(make[0], ...make.slice(1), image);
+      const root = join(folder, 'root');
+      mkdirSync(root);
+      tool('mount', '-o', 'loop', image, root);
+      const taken = join(folder, 'taken');
+      let wanted: string[];
+      try {
+        mkdirSync(join(root, 'new'));
+        for (let i = 0; i < 50; i++) writeFileSync(join(root, 'new', `file ${i}`), noise(i * 1009, i));
+        tool('sync', '-f', root);
+        wanted = hashes(root);
+        tool('fsfreeze', '-f', root);
+        try {
+          tool('cp', '--sparse=always', image, taken);
+        } finally {
+          tool('fsfreeze', '-u', root);
+        }
+      } finally {
+        tool('umount', root);
+      }
+      const place = await backedUp(t, folder, taken, 'live1');
+      const out = join(folder, 'out');
+      const ran = await remetal(['extract', place, 'live1', '--to', out, '--json']);
+      t.is(ran.status, 0, ran.stdout.slice(-2000));
+      t.deepEqual(hashes(out), wanted);
+    },
+  );
+}
+
 requiresRoot('mkfs.ntfs', 'ntfs-3g').serial(
   'a set of NTFS gives its files back through a mount',
   async (t: ExecutionContext) => {
@@ -133,6 +172,41 @@ requires('mke2fs', 'sfdisk')(
     ] as const) {
       t.like((await remetal(['extract', ...args, '--json'])).last(), { code }, args.join(' '));
     }
+  },
+);
+
+requires('mke2fs')(
+  'a chain of sets gives files of all its links in one pass',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const tree = join(folder, 'tree');
+    mkdirSync(tree);
+    for (let i = 0; i < 30; i++) writeFileSync(join(tree, `file ${i}`), noise(60_000, i));
+    const image = blankImage(join(folder, 'image'), 24 * MiB);
+    tool('mke2fs', '-q', '-F', '-t', 'ext4', '-d', tree, image);
+    const place = await backedUp(t, folder, image, 'web1');
+    for (const change of [3, 17]) {
+      writeFileSync(join(folder, 'changed'), noise(60_000, 1000 + change));
+      tool('debugfs', '-w', '-R', `rm "file ${change}"`, image);
+      tool('debugfs', '-w', '-R', `write ${join(folder, 'changed')} "file ${change}"`, image);
+      writeFileSync(join(tree, `file ${change}`), noise(60_000, 1000 + change));
+      const since = await remetal([
+        'backup',
+        '--disk',
+        image,
+        '--to',
+        place,
+        '--name',
+        'web1',
+        '--since',
+        'web1',
+      ]);
+      t.is(since.status, 0, since.stderr);
+    }
+    const out = join(folder, 'out');
+    const ran = await remetal(['extract', place, 'web1', '--to', out]);
+    t.is(ran.status, 0, ran.stderr);
+    t.deepEqual(hashes(out), hashes(tree));
   },
 );
 

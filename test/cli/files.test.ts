@@ -170,6 +170,39 @@ requiresRoot(
   },
 );
 
+requiresRoot(
+  'mkfs.xfs',
+  'mount',
+  'umount',
+  'find',
+)(
+  'files of a file system without a reader of its own are listed through a mount',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const image = blank(join(folder, 'image'), 64 * MiB);
+    run('mkfs.xfs', '-q', '-L', 'data', image);
+    const mount = join(folder, 'mounted');
+    mkdirSync(mount);
+    run('mount', '-o', 'loop', image, mount);
+    let wanted: string[];
+    try {
+      run('cp', '-a', `${sourceTree(join(folder, 'tree'))}/.`, mount);
+      wanted = run('find', mount, '-name', 'file-1*', '-printf', '/%P\n').trimEnd().split('\n');
+    } finally {
+      run('umount', mount);
+    }
+    const sets = join(folder, 'sets');
+    t.is((await remetal(['backup', '--disk', image, '--to', sets, '--name', 'files4'])).status, 0);
+    const listed = await remetal(['files', sets, 'files4', '--find', 'file-1*']);
+    t.is(listed.status, 0, listed.stderr);
+    t.deepEqual(listed.stdout.trimEnd().split('\n').toSorted(), wanted.toSorted());
+    const json = await remetal(['files', sets, 'files4/data', '/short link', '--json']);
+    t.like(json.lines()[0], { path: '/short link', kind: 'link', target: 'large.bin' });
+    t.like(json.last(), { how: 'mount', count: 1 });
+    t.like((await remetal(['files', sets, 'files4', '/none', '--json'])).last(), { code: 'path-not-found' });
+  },
+);
+
 requires('zstd')(
   'NetWare files of a set come from its control set, the same as with all of it at hand',
   async (t: ExecutionContext) => {

@@ -10,12 +10,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { alignOutward, normalize, subtract } from '../../src/bytes/index.ts';
+import { alignOutward, intersect, normalize, subtract, total } from '../../src/bytes/index.ts';
 import { recording } from '../../src/disk/recording.ts';
 import { detect } from '../../src/filesystem/index.ts';
 import { requiresRoot } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
-import { imageDevice, memoryDevice } from './devices.ts';
+import { imageDevice, memoryDevice, strip } from './devices.ts';
 import { blank, copied, run, sourceTree } from './fixtures.ts';
 import { listedByKernel, listedByTree, survivesAll, treeOn, walked } from './tree-listing.ts';
 
@@ -104,6 +104,19 @@ for (const [type, args, options] of variants) {
         t.deepEqual(have, want, path);
       }
       const control = (await filesystem?.controlSet()) ?? [];
+      const journal = total(tree.journal ?? []);
+      t.true(total(intersect(control, normalize(tree.journal ?? []))) < journal, 'not all of the journal');
+      const listing = (path: string): string => {
+        run('mount', '-t', type, '-o', 'loop,noatime', path, mount);
+        try {
+          return run('find', mount, '-printf', '%P %y %s %m %n %u %T@ %l\n');
+        } finally {
+          run('umount', mount);
+        }
+      };
+      const stripped = copied(image, join(folder, 'stripped'));
+      strip(stripped, device.size, control);
+      t.is(listing(stripped), listing(replayed), 'the control set is enough for the kernel');
       const watched = recording(device);
       const probed = await detect(watched);
       const before = watched.accesses.length;

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { fileRuns } from '../../src/system/index.ts';
+import { fileRuns, placeHints } from '../../src/system/index.ts';
 import { blankImage } from '../helpers/server-image.ts';
 import { requiresRoot } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
@@ -23,6 +23,7 @@ const KiB = 1024;
 function run(program: string, ...args: string[]): string {
   return execFileSync(program, args, {
     encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
   });
 }
@@ -122,3 +123,28 @@ requiresRoot('mount')('a file system that keeps no places says so', async (t: Ex
   writeFileSync(join(root, 'file'), 'here');
   t.is(await fileRuns(join(root, 'file')), null);
 });
+
+for (const make of [
+  ['mkfs.ntfs', '-q', '-F', '-Q'],
+  ['mkfs.ext4', '-q', '-F'],
+]) {
+  requiresRoot(make[0]!)(`about where bytes lie is told: ${make[0]}`, async (t: ExecutionContext) => {
+    const { image, root } = mounted(t, make);
+    const path = join(root, 'file');
+    const bytes = randomBytes(3 * MiB);
+    writeFileSync(path, bytes);
+    run('sync', '-f', root);
+    if (make[0] === 'mkfs.ntfs') t.is(await fileRuns(path), null);
+    const offsets = [0, MiB, 3 * MiB - 4096];
+    const hints = await placeHints(path, offsets);
+    const fd = openSync(image, 'r');
+    for (const [index, offset] of offsets.entries()) {
+      const found = Buffer.alloc(512);
+      readSync(fd, found, 0, 512, hints[index]!);
+      t.true(found.equals(bytes.subarray(offset, offset + 512)), `${offset} at ${hints[index]}`);
+    }
+    closeSync(fd);
+    writeFileSync(join(root, 'tiny'), '');
+    t.deepEqual(await placeHints(join(root, 'tiny'), [0]), [null]);
+  });
+}

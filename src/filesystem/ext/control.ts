@@ -1,5 +1,6 @@
 import type { Extent } from '../../bytes/extents.ts';
 import type { BlockDevice } from '../../disk/block-device.ts';
+import { isCoded } from '../../errors/index.ts';
 import { ExtentBag } from '../bag.ts';
 import { setRuns } from '../bitmap.ts';
 import { tryReadBytes } from '../reading.ts';
@@ -13,14 +14,16 @@ import {
   type ExtInode,
   type ExtVolume,
 } from './inode.ts';
+import { neededOf } from './journal.ts';
 import { has, superblockLength, superblockOffset, type ExtSuperblock } from './superblock.ts';
 import { eachRun } from './tree.ts';
 
 /**
  * The control set: superblock, primary descriptors, bitmaps, the used part of the inode tables,
  * directories with their trees, the targets of long symbolic links, blocks and inodes of extended attributes,
- * the blocks that tell where the contents of files lie, the block of multi-mount protection, and of the journal its first block, or all of it where it must be
- * replayed. Copies of the superblock and the descriptors are left out.
+ * the blocks that tell where the contents of files lie, the block of multi-mount protection, and of the journal
+ * its first block and, where it must be replayed, what that takes. Copies of the superblock and the descriptors
+ * are left out.
  */
 export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Promise<Extent[]> {
   if (sb.unreadable !== null) return [];
@@ -45,19 +48,31 @@ export async function extControlSet(volume: BlockDevice, sb: ExtSuperblock): Pro
   await scanInodes(context, async (inode) => {
     if (inode.xattrBlock !== 0) addBlocks(inode.xattrBlock, 1);
     const journal = inode.number === sb.journalInode;
+    const needed = journal && sb.needsRecovery ? await neededOfJournal(context, inode) : null;
+    for (const run of needed ?? []) addBlocks(run.start, run.length);
     const walked = isWalked(inode);
     let first = true;
     await eachRun(context, inode, {
       seen,
       visit(run) {
         if (!journal && !walked && !run.tree) return;
-        if (run.tree || !journal || sb.needsRecovery) addBlocks(run.start, run.length);
+        if (run.tree || !journal || (sb.needsRecovery && needed === null)) addBlocks(run.start, run.length);
         else if (first) addBlocks(run.start, 1);
         if (!run.tree) first = false;
       },
     });
   });
   return bag.extents();
+}
+
+/** Null for all of it. */
+async function neededOfJournal(context: ExtVolume, inode: ExtInode): Promise<Extent[] | null> {
+  try {
+    return await neededOf(context, inode);
+  } catch (error) {
+    if (isCoded(error, 'filesystem-damaged', 'disk-read-failed')) return null;
+    throw error;
+  }
 }
 
 /**

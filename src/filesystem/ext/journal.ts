@@ -1,3 +1,4 @@
+import { intersect, normalize, type Extent } from '../../bytes/extents.ts';
 import { readBytes } from '../reading.ts';
 import type { ExtInode, ExtVolume } from './inode.ts';
 import {
@@ -39,6 +40,19 @@ export async function replayOf(context: ExtVolume, inode: ExtInode): Promise<Rep
   const log = await Log.open(context, inode);
   return typeof log === 'string' ? refused(log) : await log.replay();
 }
+
+/**
+ * The parts of a journal that replaying it reads, as runs of blocks of the volume: its superblock, the log from its first
+ * block to a little behind its last whole transaction, and fast commits. Null where only the whole journal will do. Throws as
+ * `replayOf` does.
+ */
+export async function neededOf(context: ExtVolume, inode: ExtInode): Promise<Extent[] | null> {
+  const log = await Log.open(context, inode);
+  return typeof log === 'string' ? null : await log.needed();
+}
+
+/** The kernel reads that far ahead in the log (MAXBUF of recovery.c), bytes. */
+const readAhead = 128 * 1024;
 
 const refused = (problem: string): Replay => ({ blocks: new Map(), problem });
 
@@ -88,7 +102,7 @@ class Log {
     if (journal.asyncCommit && journal.checksums === 0) {
       return refused('The journal has commits that only checksums of an old kind tell whole');
     }
-    const transactions = journal.start === 0 ? [] : await this.#scan();
+    const { transactions } = await this.#scan();
     const next = journal.sequence + transactions.length;
     if (journal.fastCommits > 0 && fastCommitOf(await this.#read(journal.end)) === next >>> 0) {
       return refused('The journal holds fast commits');
@@ -120,15 +134,36 @@ class Log {
     return { blocks, problem: null };
   }
 
-  /** The whole transactions, in order. */
-  async #scan(): Promise<Transaction[]> {
+  async needed(): Promise<Extent[]> {
+    const { first, start, end, fastCommits } = this.#journal;
+    const blocks: Extent[] = [{ start: 0, length: 1 }];
+    if (fastCommits > 0) blocks.push({ start: end, length: fastCommits });
+    if (start !== 0) {
+      const ahead = readAhead / this.#context.sb.blockSize;
+      const length = Math.min(end - first, (await this.#scan()).length + ahead);
+      const before = Math.min(length, end - start);
+      blocks.push({ start, length: before }, { start: first, length: length - before });
+    }
+    return this.#runs.flatMap((run) =>
+      intersect(normalize(blocks), [{ start: run.block, length: run.length }]).map((part) => ({
+        start: run.start + part.start - run.block,
+        length: part.length,
+      })),
+    );
+  }
+
+  /** The whole transactions, in order, and how many blocks of the ring were looked at for them. */
+  async #scan(): Promise<{ transactions: Transaction[]; length: number }> {
     const journal = this.#journal;
     const out: Transaction[] = [];
+    if (journal.start === 0) return { transactions: out, length: 0 };
     let { sequence } = journal;
     let open: Transaction = { sequence, descriptors: [], revokes: [] };
     let at = journal.start;
     // Each step goes on by a block at least; a log that has come round was written without an end.
-    for (let left = journal.end - journal.first; left > 0;) {
+    const all = journal.end - journal.first;
+    let left = all;
+    while (left > 0) {
       const bytes = await this.#read(at);
       if (bytes.readUInt32BE(0) !== journalMagic || bytes.readUInt32BE(8) !== sequence) break;
       const type = bytes.readUInt32BE(4);
@@ -146,7 +181,7 @@ class Log {
       left -= length;
       at = this.#after(at, length);
     }
-    return out;
+    return { transactions: out, length: Math.min(all, all - left + 1) };
   }
 
   #after(at: number, length = 1): number {

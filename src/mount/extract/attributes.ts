@@ -1,4 +1,4 @@
-import { chmod, lchown } from 'node:fs/promises';
+import { chmodSync, lchownSync } from 'node:fs';
 import { RemetalError } from '../../errors/index.ts';
 import { setAttribute, setFileTimes, type FilePath } from '../../system/index.ts';
 import type { Entry } from './catalogue.ts';
@@ -20,12 +20,12 @@ const unable = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
  * access lists, times. In that order: a change of owner takes rights away, one of permissions changes access lists.
  * Throws a system error for what should have been possible.
  */
-export async function giveAttributes(path: FilePath, entry: Entry, withheld: Withheld): Promise<void> {
+export function giveAttributes(path: FilePath, entry: Entry, withheld: Withheld): void {
   const { file, attributes } = entry;
   let owned = file.owner !== null;
   if (file.owner !== null) {
     try {
-      await lchown(path, file.owner.user, file.owner.group);
+      lchownSync(path, file.owner.user, file.owner.group);
     } catch (error) {
       if (!hasCode(error, ...unable)) throw error;
       withheld.owners++;
@@ -35,7 +35,7 @@ export async function giveAttributes(path: FilePath, entry: Entry, withheld: Wit
   if (file.mode !== null && file.kind !== 'link') {
     try {
       // A program that runs with its owner's rights must not run with somebody else's.
-      await chmod(path, owned ? file.mode : file.mode & ~setIds);
+      chmodSync(path, owned ? file.mode : file.mode & ~setIds);
     } catch (error) {
       if (!hasCode(error, ...unable)) throw error;
       withheld.modes++;

@@ -55,7 +55,7 @@ export class Catalogue {
   async entry(number: number): Promise<Entry> {
     await this.#flush();
     const bytes = Buffer.alloc(this.#lengths[number]!);
-    await this.#scratch.read(bytes, this.#places[number]!);
+    this.#scratch.read(bytes, this.#places[number]!);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `add` wrote
     const entry = deserialize(bytes) as Entry;
     // Bytes come back as plain arrays of them.

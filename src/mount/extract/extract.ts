@@ -70,8 +70,8 @@ async function nameAgain(
         const message = `${entry.file.path} is another name of ${origin.file.path}, which was not written`;
         throw new RemetalError('target-unwritable', message);
       }
-      await link(await target.named(origin.place), target.staged(number));
-      await target.place(number, entry.place, request.overwrite === true);
+      await link(target.named(origin.place), target.staged(number));
+      target.place(number, entry.place, request.overwrite === true);
       catalogue.setState(number, fileStates.done);
       ledger.tellWritten(entry, null);
     });
@@ -89,7 +89,7 @@ async function finishFolders(
     let problem: Problem | null = null;
     if (catalogue.state(number) === fileStates.folder) {
       try {
-        await giveAttributes(`${await target.folder(entry.place)}/.`, entry, ledger.withheld);
+        giveAttributes(`${target.folder(entry.place)}/.`, entry, ledger.withheld);
       } catch (error) {
         problem = problemOf(error, entry.file.path);
       }

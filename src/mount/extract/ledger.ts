@@ -67,15 +67,15 @@ export class Ledger {
   async finish(number: number, entry: Entry): Promise<void> {
     const { target, catalogue, staged } = this.#parts;
     const { file, place } = entry;
-    if (file.kind === 'file') await staged.finish(number, file.size);
+    if (file.kind === 'file') staged.finish(number, file.size);
     let problem: Problem | null = null;
     try {
-      await giveAttributes(target.staged(number), entry, this.withheld);
+      giveAttributes(target.staged(number), entry, this.withheld);
     } catch (error) {
       const { code, message } = problemOf(error, file.path);
       problem = { code, message: `Not everything of ${file.path} could be set: ${message}` };
     }
-    await target.place(number, place, this.#request.overwrite === true);
+    target.place(number, place, this.#request.overwrite === true);
     if (catalogue.state(number) === fileStates.damaged) {
       const message = `${file.path} is damaged: what is lost of it was written as zeros.`;
       problem = { code: 'disk-read-failed', message };
@@ -88,7 +88,7 @@ export class Ledger {
     const problem = problemOf(error, file.path);
     const { catalogue, staged, target } = this.#parts;
     catalogue.setState(number, fileStates.failed);
-    await staged.forget(number);
+    staged.forget(number);
     await target.drop(number);
     this.tellProblem(file.path, file.kind, problem);
   }

@@ -19,7 +19,7 @@ export async function pass(request: ExtractRequest, parts: Parts, ledger: Ledger
       }
     }
   };
-  const pieces = bytesInOrder(request.volume, await placed.extents(mostExtents), {
+  const pieces = bytesInOrder(request.volume, placed.extents(mostExtents), {
     ...(request.signal === undefined ? {} : { signal: request.signal }),
     onDamage: (extent, error) => lost.push({ extent, error }),
   });

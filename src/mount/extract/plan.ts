@@ -75,7 +75,7 @@ class Planning implements Planned {
     const { target, catalogue } = this.#parts;
     const { tree, overwrite } = this.#request;
     // Until all is written nobody else may look into it.
-    const isNew = await target.makeFolder(place, file.mode === null ? 0o777 : 0o700);
+    const isNew = target.makeFolder(place, file.mode === null ? 0o777 : 0o700);
     // One that is there is a person's own, and the folder itself even where others are replaced.
     const kept = !isNew && (overwrite !== true || place === '');
     const attributes = kept ? [] : await tree.attributes(file);
@@ -85,7 +85,7 @@ class Planning implements Planned {
 
   async #file(file: TreeFile, place: string): Promise<void> {
     const { target, catalogue } = this.#parts;
-    if (this.#request.overwrite !== true && (await target.holds(place))) {
+    if (this.#request.overwrite !== true && target.holds(place)) {
       throw new RemetalError('file-exists', `${file.path} is there already and was left alone`);
     }
     const first = file.links > 1 ? this.#firstNames.get(file.id) : undefined;

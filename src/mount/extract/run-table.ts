@@ -87,7 +87,7 @@ export class RunTable {
   async *within(start: number, end: number): AsyncGenerator<PlacedRun> {
     for (let block = this.#firstReaching(start); block < this.#firstStarts.length; block++) {
       if (this.#firstStarts[block]! >= end) return;
-      const rows = await this.#block(block);
+      const rows = this.#block(block);
       for (let at = 0; at < rows.length; at += columns) {
         const from = rows[at]!;
         if (from >= end) return;
@@ -113,11 +113,11 @@ export class RunTable {
    * What of the volume the runs cover, ascending and merged; where that would be more than `most` extents, with the
    * smallest gaps between them taken in.
    */
-  async extents(most: number): Promise<Extent[]> {
+  extents(most: number): Extent[] {
     let gap = 0;
     let out: { start: number; length: number }[] = [];
     for (let block = 0; block < this.#firstStarts.length; block++) {
-      const rows = await this.#block(block);
+      const rows = this.#block(block);
       for (let at = 0; at < rows.length; at += columns) {
         const [start, length] = [rows[at]!, rows[at + 1]!];
         const last = out.at(-1);
@@ -165,7 +165,7 @@ export class RunTable {
     const parts: Part[] = [];
     for (const rows of this.#partRows) {
       const part = new Part(scratch, first, rows);
-      await part.next();
+      part.next();
       parts.push(part);
       first += rows;
     }
@@ -178,7 +178,7 @@ export class RunTable {
       let least = parts[0]!;
       for (const part of parts) if (part.start < least.start) least = part;
       least.copyTo(block, held * columns);
-      await least.next();
+      least.next();
       greatest = this.#closeRow(block, held, greatest);
       this.#index(row, block[held * columns]!, greatest, total);
       held++;
@@ -212,14 +212,14 @@ export class RunTable {
     return low;
   }
 
-  async #block(block: number): Promise<Float64Array> {
+  #block(block: number): Float64Array {
     const first = block * blockRows;
     const count = Math.min(blockRows, this.size - first);
     if (this.#merged === null) return this.#rows.subarray(first * columns, (first + count) * columns);
     const known = this.#kept.get(block);
     if (known !== undefined) return known;
     const rows = new Float64Array(count * columns);
-    await this.#merged.read(bytesOf(rows), first * rowBytes);
+    this.#merged.read(bytesOf(rows), first * rowBytes);
     this.#kept.set(block, rows);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > blocksKept && oldest !== undefined) this.#kept.delete(oldest);
@@ -251,12 +251,12 @@ class Part {
     target.set(this.#rows.subarray(this.#at * columns, (this.#at + 1) * columns), at);
   }
 
-  async next(): Promise<void> {
+  next(): void {
     this.#at++;
     if (this.#at < this.#held || this.#left === 0) return;
     this.#held = Math.min(blockRows, this.#left);
     this.#at = 0;
-    await this.#scratch.read(bytesOf(this.#rows.subarray(0, this.#held * columns)), this.#first * rowBytes);
+    this.#scratch.read(bytesOf(this.#rows.subarray(0, this.#held * columns)), this.#first * rowBytes);
     this.#first += this.#held;
     this.#left -= this.#held;
   }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, readSync } from 'node:fs';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -33,9 +33,9 @@ export class Scratch {
     return at;
   }
 
-  async read(target: Uint8Array, at: number): Promise<void> {
+  read(target: Uint8Array, at: number): void {
     for (let done = 0; done < target.length;) {
-      const { bytesRead } = await this.#file.read(target, done, target.length - done, at + done);
+      const bytesRead = readSync(this.#file.fd, target, done, target.length - done, at + done);
       if (bytesRead === 0) throw new RangeError(`A temporary file ends before byte ${at + target.length}`);
       done += bytesRead;
     }

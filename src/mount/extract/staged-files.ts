@@ -1,16 +1,23 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, ftruncateSync, openSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { TargetFolder } from './target-folder.ts';
 
 const handlesKept = 64;
 const openFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
 const blockSize = 4096;
 const zeros = Buffer.alloc(blockSize);
+/** Fewer bytes are written at once: the way to another thread and back takes longer than that. */
+const large = 64 * 1024;
 
-/** The files that are being written, each piece where it belongs; few of them are open at a time. */
+const writeOnPool = promisify(write);
+
+/**
+ * The files that are being written, each piece where it belongs; few of them are open at a time. Small calls do not go
+ * to another thread: of a million files that is most of the time.
+ */
 export class StagedFiles {
   readonly #target: TargetFolder;
-  readonly #handles = new Map<number, FileHandle>();
+  readonly #open = new Map<number, number>();
 
   constructor(target: TargetFolder) {
     this.#target = target;
@@ -18,9 +25,13 @@ export class StagedFiles {
 
   /** Throws a system error. */
   async write(number: number, bytes: Uint8Array, offset: number): Promise<void> {
-    const handle = await this.#handle(number);
+    const fd = this.#descriptor(number);
     for (let done = 0; done < bytes.length;) {
-      done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+      const left = bytes.length - done;
+      done +=
+        left < large
+          ? writeSync(fd, bytes, done, left, offset + done)
+          : (await writeOnPool(fd, bytes, done, left, offset + done)).bytesWritten;
     }
   }
 
@@ -36,35 +47,35 @@ export class StagedFiles {
   }
 
   /** Gives the file its length and lets go of it. */
-  async finish(number: number, size: number): Promise<void> {
-    const handle = await this.#handle(number);
-    await handle.truncate(size);
-    await this.forget(number);
+  finish(number: number, size: number): void {
+    ftruncateSync(this.#descriptor(number), size);
+    this.forget(number);
   }
 
-  async forget(number: number): Promise<void> {
-    const handle = this.#handles.get(number);
-    if (handle === undefined) return;
-    this.#handles.delete(number);
-    await handle.close();
+  forget(number: number): void {
+    const fd = this.#open.get(number);
+    if (fd === undefined) return;
+    this.#open.delete(number);
+    closeSync(fd);
   }
 
-  async close(): Promise<void> {
-    for (const number of this.#handles.keys()) await this.forget(number);
+  close(): Promise<void> {
+    for (const number of this.#open.keys()) this.forget(number);
+    return Promise.resolve();
   }
 
-  async #handle(number: number): Promise<FileHandle> {
-    const known = this.#handles.get(number);
+  #descriptor(number: number): number {
+    const known = this.#open.get(number);
     if (known !== undefined) {
-      this.#handles.delete(number);
-      this.#handles.set(number, known);
+      this.#open.delete(number);
+      this.#open.set(number, known);
       return known;
     }
-    const [oldest] = this.#handles.keys();
-    if (this.#handles.size >= handlesKept && oldest !== undefined) await this.forget(oldest);
-    const handle = await open(this.#target.staged(number), openFlags, 0o600);
-    this.#handles.set(number, handle);
-    return handle;
+    const [oldest] = this.#open.keys();
+    if (this.#open.size >= handlesKept && oldest !== undefined) this.forget(oldest);
+    const fd = openSync(this.#target.staged(number), openFlags, 0o600);
+    this.#open.set(number, fd);
+    return fd;
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { lstat, mkdir, open, rm, rename, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RemetalError } from '../../errors/index.ts';
 import { renameFile } from '../../system/index.ts';
@@ -11,29 +11,30 @@ const O_PATH = 0o10_000_000;
 const enter = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const handlesKept = 64;
 
-const way = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`;
+const way = (descriptor: number): string => `/proc/self/fd/${descriptor}`;
 
 /**
  * The folder files are written to. Every directory below it is entered name by name from an open handle, never
  * through a symbolic link, so that nothing can lead out of it. Files are made in a folder of their own inside it, where
- * nobody else may look, and get their names when they are done.
+ * nobody else may look, and get their names when they are done. Its calls are short, and come by the million: they are
+ * made at once.
  */
 export class TargetFolder {
   readonly path: string;
   /** True where this run made it. */
   readonly wasMade: boolean;
-  readonly #root: FileHandle;
-  readonly #stage: FileHandle;
+  readonly #root: number;
+  readonly #stage: number;
   readonly #stagePath: string;
   #stageClosed = false;
   /** By path below the folder, the one used last at the end. */
-  readonly #handles = new Map<RawPath, FileHandle>();
+  readonly #handles = new Map<RawPath, number>();
 
   private constructor(made: {
     path: string;
     wasMade: boolean;
-    root: FileHandle;
-    stage: FileHandle;
+    root: number;
+    stage: number;
     stagePath: string;
   }) {
     this.path = made.path;
@@ -45,16 +46,16 @@ export class TargetFolder {
 
   /** Opens the folder, made with those above it where it is missing. Throws `target-unwritable`. */
   static async open(path: string): Promise<TargetFolder> {
-    let root: FileHandle | undefined;
+    let root: number | undefined;
     try {
       const wasMade = (await mkdir(path, { recursive: true })) !== undefined;
-      root = await open(path, O_PATH | constants.O_DIRECTORY);
+      root = openSync(path, O_PATH | constants.O_DIRECTORY);
       const name = `.remetal-${randomBytes(6).toString('hex')}`;
       await mkdir(`${way(root)}/${name}`, { mode: 0o700 });
-      const stage = await open(`${way(root)}/${name}`, enter);
+      const stage = openSync(`${way(root)}/${name}`, enter);
       return new TargetFolder({ path, wasMade, root, stage, stagePath: join(path, name) });
     } catch (cause) {
-      await root?.close();
+      if (root !== undefined) closeSync(root);
       const said = cause instanceof Error ? cause.message : String(cause);
       throw new RemetalError('target-unwritable', `${path} cannot be written to: ${said}.`, {
         hint: 'Name a folder of your own that can be written, or one that is not there yet.',
@@ -78,7 +79,7 @@ export class TargetFolder {
    * A way to a directory below the folder, made with those above it where it is missing; good until the next call.
    * Throws a system error: `ENOTDIR` or `ELOOP` where something else, or a symbolic link, has its name.
    */
-  async folder(path: RawPath): Promise<string> {
+  folder(path: RawPath): string {
     if (path === '') return way(this.#root);
     const known = this.#handles.get(path);
     if (known !== undefined) {
@@ -87,67 +88,51 @@ export class TargetFolder {
       return way(known);
     }
     const { folder, name } = parted(path);
-    const above = await this.folder(folder);
-    const whole = systemPath(above, name);
-    const entered = await open(whole, enter).catch(async (error: unknown) => {
-      if (!hasCode(error, 'ENOENT')) throw error;
-      await mkdir(whole);
-      return await open(whole, enter);
-    });
+    const entered = entering(systemPath(this.folder(folder), name));
     this.#handles.set(path, entered);
     const [oldest] = this.#handles;
     if (this.#handles.size > handlesKept && oldest !== undefined) {
       this.#handles.delete(oldest[0]);
-      await oldest[1].close();
+      closeSync(oldest[1]);
     }
     return way(entered);
   }
 
   /** Makes a directory with these permissions, cut down by the umask; false where it is there already. */
-  async makeFolder(path: RawPath, mode: number): Promise<boolean> {
+  makeFolder(path: RawPath, mode: number): boolean {
     if (path === '') return this.wasMade;
-    const { folder, name } = parted(path);
-    const above = await this.folder(folder);
     try {
-      await mkdir(systemPath(above, name), { mode });
+      mkdirSync(this.named(path), { mode });
       return true;
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
-      await this.folder(path);
+      this.folder(path);
       return false;
     }
   }
 
   /** Whether anything has that name, a link that leads nowhere too. */
-  async holds(path: RawPath): Promise<boolean> {
-    const { folder, name } = parted(path);
-    const above = await this.folder(folder);
-    try {
-      await lstat(systemPath(above, name));
-      return true;
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return false;
-      throw error;
-    }
+  holds(path: RawPath): boolean {
+    return lstatSync(this.named(path), { throwIfNoEntry: false }) !== undefined;
   }
 
   /** A way to a file that has its name; good until the next call. */
-  async named(path: RawPath): Promise<Buffer> {
+  named(path: RawPath): Buffer {
     const { folder, name } = parted(path);
-    return systemPath(await this.folder(folder), name);
+    return systemPath(this.folder(folder), name);
   }
 
   /** Gives a finished file its name. Unless `replace`, a name that is taken is left alone: `EEXIST`. */
-  async place(number: number, path: RawPath, replace: boolean): Promise<void> {
-    const to = await this.named(path);
+  place(number: number, path: RawPath, replace: boolean): void {
+    const to = this.named(path);
     const from = this.staged(number);
     try {
       renameFile(from, to, replace);
     } catch (error) {
       // Some file systems know no renaming that leaves others alone.
       if (replace || !hasCode(error, 'EINVAL', 'ENOSYS', 'ENOTSUP')) throw error;
-      if (await this.holds(path)) throw Object.assign(new Error('The name is taken'), { code: 'EEXIST' });
-      await rename(from, to);
+      if (this.holds(path)) throw Object.assign(new Error('The name is taken'), { code: 'EEXIST' });
+      renameSync(from, to);
     }
   }
 
@@ -160,16 +145,27 @@ export class TargetFolder {
   async closeStage(): Promise<void> {
     if (this.#stageClosed) return;
     this.#stageClosed = true;
-    await this.#stage.close();
+    closeSync(this.#stage);
     await rm(this.#stagePath, { recursive: true, force: true });
   }
 
   /** Lets go of everything. */
   async close(): Promise<void> {
     await this.closeStage();
-    for (const handle of this.#handles.values()) await handle.close();
+    for (const handle of this.#handles.values()) closeSync(handle);
     this.#handles.clear();
-    await this.#root.close();
+    closeSync(this.#root);
+  }
+}
+
+/** Opens a directory, made where it is missing. */
+function entering(path: Buffer): number {
+  try {
+    return openSync(path, enter);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    mkdirSync(path);
+    return openSync(path, enter);
   }
 }
 

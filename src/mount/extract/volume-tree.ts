@@ -1,6 +1,9 @@
 import type { FileRun, FileTree, TreeFile } from '../../filesystem/index.ts';
 
-/** As `FileRun`, or with `through` a range that has no place of its own and is read through the tree itself. */
+/**
+ * As `FileRun`, or with `through` a range that is read through the tree itself; its `start` then says no more than where
+ * it is best read among others.
+ */
 export type TreeRun = FileRun & { readonly through?: true };
 
 /** The files of a volume, by our own reader or mounted by the kernel. */
