@@ -43,7 +43,7 @@ test('the menu of an appliance starts by itself and keeps what else it sets', (t
   t.regex(changed, /^set default=unattended$/m);
   t.regex(changed, /^set remetal_words="remetal\.answers=label:DRILL\/answers\.yaml"$/m);
   t.regex(changed, /^set remetal_initrd="\/remetal\/extra\.img"$/m);
-  t.throws(() => drillSettings('set default=0\n'), { code: 'drill-failed' });
+  t.throws(() => drillSettings('set default=0\n'), { code: 'usage' });
 });
 
 function make(top: string, out: string): void {
@@ -66,7 +66,7 @@ requires('xorriso')('an appliance is copied with other settings, and what is non
   t.true(readFileSync(iso).equals(before));
   mkdirSync(join(folder, 'empty'));
   make(join(folder, 'empty'), join(folder, 'other.iso'));
-  await t.throwsAsync(unattendedAppliance(join(folder, 'other.iso'), temporary(t)), { code: 'drill-failed' });
+  await t.throwsAsync(unattendedAppliance(join(folder, 'other.iso'), temporary(t)), { code: 'usage' });
 });
 
 function extracted(iso: string, place: string, to: string): string {
