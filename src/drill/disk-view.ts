@@ -42,13 +42,9 @@ export function diskViews({ layout, disks, volume }: DiskViewOptions): DiskView[
     });
   }
   if (layout.netware !== undefined) {
-    throw new RemetalError(
-      'usage',
-      'The structures of NetWare partitions are made by a restore alone',
-      {
-        hint: 'Drill the set with --restore.',
-      },
-    );
+    throw new RemetalError('usage', 'The structures of NetWare partitions are made by a restore alone', {
+      hint: 'Drill the set with --restore.',
+    });
   }
   const opened = new Map<string, BlockDevice>();
   const open = (id: string, sectorSize: number): BlockDevice => {
