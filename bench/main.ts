@@ -2,6 +2,7 @@ import { applianceBoot } from './appliance-boot.ts';
 import { dataPath } from './data-path.ts';
 import { incremental } from './incremental.ts';
 import { extractFiles } from './extract.ts';
+import { mountedListing } from './mounted-listing.ts';
 import { nbd } from './nbd.ts';
 import { netwareMap } from './netware-map.ts';
 import { tapePath } from './tape-path.ts';
@@ -12,6 +13,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   data: dataPath,
   extract: extractFiles,
   boot: applianceBoot,
+  mounted: mountedListing,
   nbd,
   netware: netwareMap,
   incremental,

@@ -5,7 +5,7 @@ import { formatBytes, formatDuration, total } from '../bytes/index.ts';
 import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import type { Medium } from '../medium/index.ts';
-import { observeControlSet } from '../mount/observe.ts';
+import { observeControlSet } from '../mount/index.ts';
 import { machineFacts, nativeCodec } from '../system/index.ts';
 import { setNamed } from './address.ts';
 import { collect, integerOption, sizeOption, usage, type Context, type Verb } from './context.ts';

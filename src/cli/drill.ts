@@ -174,7 +174,7 @@ async function carriedOut(
     const preload = medium.movements !== undefined;
     return await drillImage({ ...request, overlayBytes: options.overlay, preload });
   }
-  const files = await setFiles(place, medium, reader);
+  const files = await setFiles([place, ...(options.chainAt ?? [])], reader);
   return await withAppliance(context, options, (appliance) =>
     drillRestore({ ...request, files, appliance, restoreSeconds: options.restoreTimeout }),
   );

@@ -27,7 +27,7 @@ export function drillAnswers({ name, layout }: Pick<SetReader, 'name' | 'layout'
 
 /**
  * What the settings of an appliance's boot menu become, so that it reads its answers from the disc and asks nothing.
- * Throws `drill-failed` for a text that is no such file.
+ * Throws `usage` for a text that is no such file.
  */
 export function drillSettings(settings: string): string {
   const wanted: readonly (readonly [name: string, value: string])[] = [
@@ -39,14 +39,10 @@ export function drillSettings(settings: string): string {
   return wanted.reduce((text, [name, value]) => {
     const line = new RegExp(`^set ${name}=.*$`, 'm');
     if (!line.test(text)) {
-      throw new RemetalError(
-        'drill-failed',
-        'The image given is no appliance this program knows how to start',
-        {
-          hint: 'Build one with `remetal build`, or leave out --appliance.',
-          facts: { missing: name },
-        },
-      );
+      throw new RemetalError('usage', 'The image given is no appliance this program knows how to start', {
+        hint: 'Build one with `remetal build`, or leave out --appliance.',
+        facts: { missing: name },
+      });
     }
     return text.replace(line, `set ${name}=${value}`);
   }, settings);
@@ -59,7 +55,7 @@ function address(path: string): string {
 
 /**
  * Copies an appliance so that it starts unattended, with the answers of the disc `makeSetDisc` makes. All else of it, its
- * boot records among that, stays as it is. Throws `program-missing`, `program-failed`, `drill-failed`.
+ * boot records among that, stays as it is. Throws `program-missing`, `program-failed`, `usage`.
  */
 export async function unattendedAppliance(
   iso: string,
@@ -77,7 +73,7 @@ export async function unattendedAppliance(
     );
   } catch (cause) {
     if (!(cause instanceof RemetalError) || cause.code !== 'program-failed') throw cause;
-    throw new RemetalError('drill-failed', `${iso} is no appliance`, {
+    throw new RemetalError('usage', `${iso} is no appliance`, {
       hint: 'Build one with `remetal build`, or leave out --appliance.',
       facts: { appliance: iso },
       cause,

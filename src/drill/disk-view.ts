@@ -30,7 +30,7 @@ interface Piece {
  * The disks of a set, put together from its volumes: the partition table is written anew as a restore writes it,
  * every volume lies at its segments, everything else reads as zeros. Closing a view leaves the volumes open.
  *
- * @throws `usage` for a disk the set does not have, `drill-failed` for sets with NetWare partitions, whose
+ * @throws `usage` for a disk the set does not have and for sets with NetWare partitions, whose
  *   own structures only a restore makes, `layout-damaged` for a table that contradicts itself.
  */
 export function diskViews({ layout, disks, volume }: DiskViewOptions): DiskView[] {
@@ -42,13 +42,9 @@ export function diskViews({ layout, disks, volume }: DiskViewOptions): DiskView[
     });
   }
   if (layout.netware !== undefined) {
-    throw new RemetalError(
-      'drill-failed',
-      'The structures of NetWare partitions are made by a restore alone',
-      {
-        hint: 'Drill the set with --restore.',
-      },
-    );
+    throw new RemetalError('usage', 'The structures of NetWare partitions are made by a restore alone', {
+      hint: 'Drill the set with --restore.',
+    });
   }
   const opened = new Map<string, BlockDevice>();
   const open = (id: string, sectorSize: number): BlockDevice => {

@@ -21,7 +21,7 @@ export interface ImageDrillRequest extends DrillRequest {
  * Starts a machine from the disks of a set and watches it. The set is only read: what the guest writes is kept apart
  * and thrown away. A machine that does not come up is a value, not an error.
  *
- * @throws `usage`, `drill-failed` for what cannot be drilled this way, `program-missing`, `program-failed`,
+ * @throws `usage` for what cannot be drilled this way, `program-missing`, `program-failed`,
  *   `interrupted`
  */
 export async function drillImage(request: ImageDrillRequest): Promise<DrillOutcome> {

@@ -25,7 +25,7 @@ const finished = /^REMETAL: finished .*$/m;
  * The whole way: the appliance restores the set, unattended, onto blank disks of the old sizes; then a machine is
  * started from those and watched. Where the restore fails, that is the outcome.
  *
- * @throws `usage`, `drill-failed` for an image that is no appliance, `program-missing`, `program-failed`, `interrupted`
+ * @throws `usage`, also for an image that is no appliance, `program-missing`, `program-failed`, `interrupted`
  */
 export async function drillRestore(request: RestoreDrillRequest): Promise<DrillOutcome> {
   const { reader, signal } = request;

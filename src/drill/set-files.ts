@@ -2,16 +2,32 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SetReader } from '../archive/index.ts';
 import { RemetalError } from '../errors/index.ts';
-import type { Medium } from '../medium/index.ts';
 import { parsePartFileName } from '../medium/names.ts';
 
 /**
  * The files of a set and of the earlier sets of its chain, by the path they have on this host.
  *
- * @param place A folder or a .tar file.
- * @throws `usage` for a place that has no files, `medium-not-found` for a link of the chain that is not there.
+ * @param places Folders and .tar files: that of the set, then those where earlier sets lie.
+ * @throws `usage` for a place that has no files.
  */
-export async function setFiles(place: string, medium: Medium, reader: SetReader): Promise<string[]> {
+export async function setFiles(
+  places: readonly string[],
+  { name, head }: Pick<SetReader, 'name' | 'head'>,
+): Promise<string[]> {
+  const sets = new Set([name, ...head.chain.map((link) => link.name)]);
+  const files = new Map<string, string>();
+  for (const place of places) {
+    for (const file of await filesAt(place)) {
+      const part = parsePartFileName(file.name);
+      // Where a set lies twice, the first one is what the set was opened with.
+      if (part === null || !part.committed || !sets.has(part.set) || files.has(file.name)) continue;
+      files.set(file.name, file.path);
+    }
+  }
+  return [...files.values()];
+}
+
+async function filesAt(place: string): Promise<{ name: string; path: string }[]> {
   const found = await stat(place).catch(() => null);
   if (found === null) {
     throw new RemetalError('usage', `Sets at ${place} cannot be handed to a virtual machine`, {
@@ -19,26 +35,7 @@ export async function setFiles(place: string, medium: Medium, reader: SetReader)
       facts: { place },
     });
   }
-  if (!found.isDirectory()) return [place];
-  const sets = await setsOfChain(medium, reader);
-  const files = await readdir(place);
-  return files
-    .filter((file) => {
-      const part = parsePartFileName(file);
-      return part !== null && part.committed && sets.has(part.set);
-    })
-    .toSorted()
-    .map((file) => join(place, file));
-}
-
-async function setsOfChain(medium: Medium, { name, head }: SetReader): Promise<Set<string>> {
-  const names = new Set([name]);
-  if (head.chain.length === 0) return names;
-  const sets = await medium.list();
-  // Who made a set is told where that costs nothing; all complete ones are handed over where it is not.
-  const links = new Set(head.chain.map(({ setId }) => setId));
-  for (const set of sets) {
-    if (set.complete && (set.made === undefined || links.has(set.made.setId))) names.add(set.name);
-  }
-  return names;
+  if (!found.isDirectory()) return [{ name: place.split('/').at(-1)!, path: place }];
+  const names = await readdir(place);
+  return names.toSorted().map((name) => ({ name, path: join(place, name) }));
 }

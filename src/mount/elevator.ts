@@ -20,6 +20,8 @@ export interface Waiting {
 export const patience = 128 * 1024 * 1024;
 /** Groups of a run: what asks for another one meanwhile waits no longer than for these. */
 const mostInRun = 32;
+/** As many with those that are only read ahead. */
+const mostAlong = 8;
 const mostRunBytes = 16 * 1024 * 1024;
 /** Records ahead that are still worth reading ahead to. */
 const nearby = 64;
@@ -46,10 +48,29 @@ function hungriest<W extends Waiting>(waiting: Iterable<W>): W | undefined {
   return found;
 }
 
+/** Adds the groups that lie one behind the other after the last of a run, up to so many of them. */
+function extend<W extends Waiting>(run: W[], waiting: readonly W[], most: number): void {
+  let bytes = run.reduce((sum, one) => sum + one.bytes, 0);
+  const behind = waiting
+    .filter((one) => comparePlaces(one.place, run.at(-1)!.place) > 0)
+    .toSorted((a, b) => comparePlaces(a.place, b.place));
+  for (const one of behind) {
+    const last = run.at(-1)!;
+    const isNext =
+      one.volume === last.volume &&
+      one.group === last.group + 1 &&
+      one.place.link === last.place.link &&
+      one.place.ordinal === last.place.ordinal + 1;
+    bytes += one.bytes;
+    if (!isNext || run.length >= most || bytes > mostRunBytes) break;
+    run.push(one);
+  }
+}
+
 /**
  * Which groups to read next, in the order of the medium: upwards from where it stands and then from the lowest
  * again, as a tape reads in one direction only; but who has waited longer than `patience` comes first. Groups
- * that lie one behind the other make one run. What is only read ahead comes when nobody waits, and where it lies
+ * that lie one behind the other make one run. What is only read ahead comes when nobody else waits, and where it lies
  * before the medium.
  *
  * @param position Where the medium stands: the place behind the record read last.
@@ -65,20 +86,8 @@ export function nextRun<W extends Waiting>(waiting: readonly W[], position: Grou
   const first = hungriest(eligible) ?? firstOf(eligible, position) ?? firstOf(eligible, null);
   if (first === undefined) return [];
   const run = [first];
-  let { bytes } = first;
-  const behind = eligible
-    .filter((one) => comparePlaces(one.place, first.place) > 0)
-    .toSorted((a, b) => comparePlaces(a.place, b.place));
-  for (const one of behind) {
-    const last = run.at(-1)!;
-    const isNext =
-      one.volume === last.volume &&
-      one.group === last.group + 1 &&
-      one.place.link === last.place.link &&
-      one.place.ordinal === last.place.ordinal + 1;
-    bytes += one.bytes;
-    if (!isNext || run.length >= mostInRun || bytes > mostRunBytes) break;
-    run.push(one);
-  }
+  extend(run, eligible, mostInRun);
+  // What is read ahead and lies next comes along, but for nobody else's time.
+  if (wanted.every((one) => run.includes(one))) extend(run, waiting, mostAlong);
   return run;
 }

@@ -1,7 +1,10 @@
 /**
- * mount/: a volume of a backup set as a block device that can only be read. Imports archive, disk, bytes
- * and errors; knows no file system.
+ * mount/: a volume of a backup set as a block device that can only be read, as a network block device (nbd/), as a
+ * mounted folder, and as files taken out of it (extract/). Imports archive, filesystem, disk, system, bytes,
+ * progress and errors.
  */
+export { withMountedVolume, type MountedVolumeOptions } from './mounted-volume.ts';
+export { observeControlSet } from './observe.ts';
 export {
   setVolume,
   type InOrderOptions,

@@ -3,14 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { z } from 'zod';
 import { systemCode } from '../errors/index.ts';
-import {
-  clearAttached,
-  endProcess,
-  isMounted,
-  isRunning,
-  runFolder,
-  unmountVolume,
-} from '../system/index.ts';
+import { clearAttached, endProcess, isRunning, mounts, runFolder, unmountVolume } from '../system/index.ts';
 
 const processSchema = z.object({ pid: z.number().int(), startTime: z.string() });
 
@@ -143,8 +136,22 @@ export interface KnownMount {
   readonly folder: string;
   readonly state: MountState;
   readonly served: ServedVolume | null;
-  /** `mounted`; `starting` while nothing is; `dead` where the server is gone. */
-  readonly condition: 'mounted' | 'starting' | 'dead';
+  /**
+   * `starting` before it is mounted; `unmounted` where somebody took the mount away and nothing else; `dead` where the
+   * server is gone.
+   */
+  readonly condition: 'mounted' | 'starting' | 'unmounted' | 'dead';
+}
+
+/** True where the volume itself is mounted, and not something else in the same place. */
+async function isShown({ target, device }: MountState): Promise<boolean> {
+  return (await mounts()).some(({ mountPoint, source }) => mountPoint === target && source === device);
+}
+
+async function conditionOf(state: MountState): Promise<KnownMount['condition']> {
+  if (state.server !== null && !(await isRunning(state.server))) return 'dead';
+  if (state.device === null) return 'starting';
+  return (await isShown(state)) ? 'mounted' : 'unmounted';
 }
 
 /** Every mount there is, the oldest first. Looks into no mounted folder. */
@@ -158,9 +165,7 @@ export async function knownMounts(
     const folder = join(top, name);
     const state = await read(join(folder, fileNames.state), mountStateSchema);
     if (state === null) continue;
-    const alive = state.server !== null && (await isRunning(state.server));
-    const mounted = await isMounted(state.target);
-    const condition = mounted && alive ? 'mounted' : state.server === null || alive ? 'starting' : 'dead';
+    const condition = await conditionOf(state);
     found.push({ folder, state, served: await servedIn(folder), condition });
   }
   return found.toSorted((a, b) => (a.state.since < b.state.since ? -1 : 1));
@@ -173,10 +178,10 @@ const patience = 10_000;
  * `force`, also what somebody still uses. Throws `mount-failed` where it is in use.
  */
 export async function clearMount({ folder, state }: KnownMount, force: boolean): Promise<void> {
-  const { server, target, device } = state;
+  const { server, target } = state;
   const alive = server !== null && (await isRunning(server));
   if (force && alive) await endProcess(server, patience);
-  if (device !== null && (await isMounted(target))) {
+  if (await isShown(state)) {
     await unmountVolume(target).catch(async (error: unknown) => {
       if (alive && !force) throw error;
       await unmountVolume(target, { lazy: true });

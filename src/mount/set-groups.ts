@@ -55,10 +55,13 @@ export class Forward {
     else if (!isAmong) this.#steps = this.#asked = 0;
     if (!isAmong) this.#last = group;
     if (this.#steps < 2) return [];
+    const next = this.#last + 1;
+    const depth = Math.min(mostAhead, 2 ** (this.#steps - 1));
+    // Several at a time: then they are decoded beside each other.
+    if (this.#asked - next > depth / 2) return [];
     const out: number[] = [];
     let bytes = 0;
-    const end = Math.min(index.groupCount, this.#last + 1 + Math.min(mostAhead, 2 ** (this.#steps - 2)));
-    for (let at = this.#last + 1; at < end; at++) {
+    for (let at = next; at < Math.min(index.groupCount, next + depth); at++) {
       bytes += index.groupLength(at);
       if (bytes > mostAheadBytes) break;
       if (at >= this.#asked) out.push(at);

@@ -130,6 +130,22 @@ needs.serial(
   },
 );
 
+needs.serial('a mount that somebody else took away is told as such, and cleared', async (t) => {
+  const here = await scene(t, 'ext4');
+  const { sets, at, run } = here;
+  t.is((await run('mount', sets, 'web1', at)).status, 0);
+  tool('umount', at);
+  tool('mount', '-t', 'tmpfs', 'none', at);
+  try {
+    t.like((await run('mount', '--json')).last(), { mounts: [{ condition: 'unmounted' }] });
+    t.is((await run('umount', at)).status, 0);
+    writeFileSync(join(at, 'not of ours'), '');
+  } finally {
+    tool('umount', at);
+  }
+  nothingLeft(t, here);
+});
+
 needs.serial('a folder in use stays mounted, and goes with --force', async (t) => {
   const here = await scene(t, 'ext4');
   const { sets, at, run } = here;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { openQuestions, parseAnswers } from '../../src/agent/index.ts';
@@ -43,7 +43,7 @@ test('the menu of an appliance starts by itself and keeps what else it sets', (t
   t.regex(changed, /^set default=unattended$/m);
   t.regex(changed, /^set remetal_words="remetal\.answers=label:DRILL\/answers\.yaml"$/m);
   t.regex(changed, /^set remetal_initrd="\/remetal\/extra\.img"$/m);
-  t.throws(() => drillSettings('set default=0\n'), { code: 'drill-failed' });
+  t.throws(() => drillSettings('set default=0\n'), { code: 'usage' });
 });
 
 function make(top: string, out: string): void {
@@ -66,7 +66,7 @@ requires('xorriso')('an appliance is copied with other settings, and what is non
   t.true(readFileSync(iso).equals(before));
   mkdirSync(join(folder, 'empty'));
   make(join(folder, 'empty'), join(folder, 'other.iso'));
-  await t.throwsAsync(unattendedAppliance(join(folder, 'other.iso'), temporary(t)), { code: 'drill-failed' });
+  await t.throwsAsync(unattendedAppliance(join(folder, 'other.iso'), temporary(t)), { code: 'usage' });
 });
 
 function extracted(iso: string, place: string, to: string): string {
@@ -100,7 +100,7 @@ requires('xorriso')('the disc holds the files of the set and the answers', async
     made.push(set);
   }
   const reader = await openSet(medium, made[0]!);
-  const files = await setFiles(place, medium, reader);
+  const files = await setFiles([place], reader);
   t.true(files.length > 1);
   t.true(files.every((file) => file.startsWith(join(place, made[0]!))));
   const disc = await makeSetDisc({ files, answers: { version: 1 }, folder });
@@ -109,7 +109,14 @@ requires('xorriso')('the disc holds the files of the set and the answers', async
     const name = `/sets/${file.slice(place.length + 1)}`;
     t.is(extracted(disc, name, join(folder, `f${index}`)), readFileSync(file, 'utf8'));
   }
-  await t.throwsAsync(setFiles('tape:/dev/nst0', medium, reader), { code: 'usage' });
+  const link = { setId: reader.head.setId, digest: '00', name: made[1]! };
+  const chained = { name: reader.name, head: { ...reader.head, chain: [link] } };
+  const all = await setFiles([place, place], chained);
+  t.is(all.length, readdirSync(place).length);
+  t.true(all.length > files.length);
+  const [single] = files;
+  t.deepEqual(await setFiles([single!], reader), [single]);
+  await t.throwsAsync(setFiles(['tape:/dev/nst0'], reader), { code: 'usage' });
   await reader.close();
   await medium.close();
 });

@@ -93,6 +93,9 @@ test('reading ahead comes when nobody waits, and moves the medium nowhere', (t) 
   const position = { link: 0, ordinal: 11 };
   t.deepEqual(nextRun([ahead, waiting(400)], position)[0]!.group, 400);
   t.deepEqual(nextRun([ahead], position), [ahead]);
+  const asked = waiting(10);
+  t.deepEqual(nextRun([ahead, asked], position), [asked, ahead]);
+  t.deepEqual(nextRun([ahead, asked, waiting(400)], { link: 0, ordinal: 10 }), [asked]);
   t.deepEqual(nextRun([ahead], { link: 0, ordinal: 12 }), []);
   t.deepEqual(nextRun([ahead], { link: 1, ordinal: 11 }), []);
   t.deepEqual(nextRun([], position), []);
