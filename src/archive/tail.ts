@@ -1,4 +1,5 @@
 import { normalize, total } from '../bytes/index.ts';
+import { nodeCodec } from './codec.ts';
 import type { Contents, Place } from './documents.ts';
 import { sumOf } from './record.ts';
 import type { RecordFields, RecordStream } from './record-stream.ts';
@@ -26,6 +27,21 @@ export interface MapRecord {
   readonly volume: VolumeState;
   readonly fields: RecordFields;
   readonly payload: Uint8Array;
+}
+
+/** The record of a piece of a block map. */
+export async function mapRecord(volume: VolumeState, index: number, plain: Buffer): Promise<MapRecord> {
+  const packed = (await nodeCodec.compress(plain, 3)).bytes;
+  const small = packed.length < plain.length;
+  const fields: RecordFields = {
+    kind: 'map',
+    codec: small ? 'zstd' : 'plain',
+    volume: volume.number,
+    index,
+    plainLength: plain.length,
+    sum: sumOf(plain),
+  };
+  return { volume, fields, payload: small ? Buffer.from(packed) : plain };
 }
 
 /** The ordinals of the records that the contents name; where they lie is known when all are on the medium. */

@@ -3,13 +3,13 @@ import { RemetalError } from '../errors/index.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Buffering, Medium } from '../medium/medium.ts';
 import type { BufferReport } from '../progress/index.ts';
-import { CellCutter, cellSizeOf } from './cells.ts';
+import { cellSizeOf } from './cells.ts';
 import { nodeCodec, type Codec } from './codec.ts';
 import { GroupPipeline, type PendingGroup } from './group-pipeline.ts';
 import { GroupIndex } from './map.ts';
 import { encodeMap, placeMap } from './map-record.ts';
-import { sumOf } from './record.ts';
-import { RecordStream, type RecordFields } from './record-stream.ts';
+import { SumsOnly, type Intake } from './intake.ts';
+import { RecordStream } from './record-stream.ts';
 import type { SetHead, SetTotals, VolumeMap } from './set.ts';
 import { Sieve } from './sieve.ts';
 import type { Since } from './since.ts';
@@ -17,7 +17,7 @@ import { recordSizes } from './sizes.ts';
 import { memorySpool, type SpoolMaker } from './spool.ts';
 import { SumTable } from './sum-table.ts';
 import { ChecksumTable } from './tables.ts';
-import { writeTail, type ClosingFacts, type MapRecord, type Named } from './tail.ts';
+import { mapRecord, writeTail, type ClosingFacts, type MapRecord, type Named } from './tail.ts';
 import { newVolume, placeVolumes, type VolumeState } from './volume-states.ts';
 
 export interface SetRequest {
@@ -118,12 +118,6 @@ export async function createSet(medium: Medium, request: SetRequest): Promise<Se
       await sink.abort();
     },
   };
-}
-
-/** Compares the cells of a volume with an earlier set, or only takes their sums. */
-interface Intake {
-  push(extents: readonly Extent[], plain: Uint8Array, unreadable: readonly Extent[]): Promise<void>;
-  end(): Promise<void>;
 }
 
 class SequentialWriter {
@@ -329,39 +323,4 @@ class SequentialWriter {
     await this.#sums.close();
     return totals;
   }
-}
-
-/** Takes the sums of a volume that is stored whole. */
-class SumsOnly implements Intake {
-  readonly #cutter: CellCutter;
-  readonly #table: SumTable;
-
-  constructor(map: VolumeMap, table: SumTable) {
-    this.#cutter = new CellCutter(cellSizeOf(map.blockSize));
-    this.#table = table;
-  }
-
-  async push(extents: readonly Extent[], plain: Uint8Array, unreadable: readonly Extent[]): Promise<void> {
-    const sums = Array.from(this.#cutter.push(extents, plain, unreadable), ({ sum }) => sum);
-    await this.#table.push(Buffer.concat(sums));
-  }
-
-  async end(): Promise<void> {
-    const last = this.#cutter.end();
-    if (last !== null) await this.#table.push(last.sum);
-  }
-}
-
-async function mapRecord(volume: VolumeState, index: number, plain: Buffer): Promise<MapRecord> {
-  const packed = (await nodeCodec.compress(plain, 3)).bytes;
-  const small = packed.length < plain.length;
-  const fields: RecordFields = {
-    kind: 'map',
-    codec: small ? 'zstd' : 'plain',
-    volume: volume.number,
-    index,
-    plainLength: plain.length,
-    sum: sumOf(plain),
-  };
-  return { volume, fields, payload: small ? Buffer.from(packed) : plain };
 }
