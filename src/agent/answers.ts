@@ -37,6 +37,7 @@ export const answersSchema = z.strictObject({
       note: z.string().default(''),
       allSectors: z.boolean().default(false),
       keepDeleted: z.boolean().default(false),
+      since: z.string().min(1).optional(),
       onReadError: z.enum(['stop', 'skip']).default('stop'),
       level: z.number().int().min(0).max(19).default(1),
       partSize: z.union([z.number().int().positive(), z.string()]).optional(),

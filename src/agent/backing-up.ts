@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backup, checkSource, type SourceDisk } from '../backup/index.ts';
+import { backup, checkSource, readBase, type SourceDisk } from '../backup/index.ts';
 import { parseSize } from '../bytes/index.ts';
 import { openDisk } from '../disk/index.ts';
-import { openMedium, type Medium } from '../medium/index.ts';
+import { openMedium, setOfName, type Medium } from '../medium/index.ts';
 import type { HostFileSystem } from '../system/index.ts';
 import type { TargetDisk } from '../restore/request.ts';
 import { findTarget } from '../restore/targets.ts';
@@ -115,6 +115,10 @@ export async function image(world: AgentWorld, job: Imaging): Promise<RunOutcome
       if (folder !== null) await checkSource(identity.path, folder);
       opened.push({ device: await openDisk(identity.path), identity });
     }
+    const base =
+      manner.since === undefined
+        ? null
+        : await readBase(medium, await setOfName(medium, manner.since), [medium]);
     const stages = console.stages('backup');
     let result;
     try {
@@ -131,10 +135,13 @@ export async function image(world: AgentWorld, job: Imaging): Promise<RunOutcome
         now: machine.now(),
         reporter: stages.reporter,
         signal,
+        ...(base === null ? {} : { since: base.since }),
       });
     } catch (error) {
       await stages.end('failed');
       throw error;
+    } finally {
+      await base?.since.close();
     }
     await stages.end('done');
     const { totals, set } = result;

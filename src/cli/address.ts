@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { openSet, type SetReader } from '../archive/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { Layout, Volume } from '../layout/index.ts';
-import type { Medium } from '../medium/index.ts';
+import { answersTo, setOfName, type Medium } from '../medium/index.ts';
 import { nativeCodec } from '../system/index.ts';
 import { usage, type Context } from './context.ts';
 import { knownPlaces, type KnownPlace } from './known-places.ts';
@@ -58,19 +58,12 @@ export function setAddress(words: readonly string[]): SetAddress {
   return { place, set, volume, rest };
 }
 
-const timed = /-\d{8}T\d{6}Z(-\d+)?$/;
-
-/** True for a set of that name, or made of a machine of that name. */
-function answers(set: { name: string; machine: string }, wanted: string): boolean {
-  return set.name === wanted || set.machine === wanted || set.name.replace(timed, '') === wanted;
-}
-
 /** The place a set was last seen at. Throws `not-a-set`. */
 export async function placeOf(context: Context, set: string): Promise<string> {
   const places = await knownPlaces(context.world.environment);
   const made = (known: KnownPlace): string =>
     known.sets.reduce(
-      (newest, each) => (answers(each, set) && each.createdAt > newest ? each.createdAt : newest),
+      (newest, each) => (answersTo(each, set) && each.createdAt > newest ? each.createdAt : newest),
       '',
     );
   const [best] = places
@@ -86,20 +79,7 @@ export async function placeOf(context: Context, set: string): Promise<string> {
 /** The name on a medium of the set a person means: its name, or the newest of the machine of that name. */
 export async function setNamed(medium: Medium, wanted: string): Promise<string> {
   if (wanted === 'latest') return await chosenSet(medium, undefined);
-  const sets = await medium.list();
-  const [exact] = sets.filter(({ name }) => name === wanted);
-  if (exact !== undefined) return exact.name;
-  const [newest] = sets
-    .filter(({ complete, continues }) => complete || continues === true)
-    .filter(({ name, made }) => answers({ name, machine: made?.name ?? '' }, wanted))
-    .map(({ name, made }) => ({ name, at: made?.createdAt ?? timed.exec(name)?.[0] ?? '' }))
-    .toSorted((a, b) => (a.at < b.at ? 1 : -1));
-  if (newest !== undefined) return newest.name;
-  throw new RemetalError('not-a-set', `${medium.name} holds no set ${wanted}.`, {
-    hint:
-      sets.length === 0 ? 'It holds no set at all.' : `It holds ${sets.map(({ name }) => name).join(', ')}.`,
-    facts: { place: medium.name, set: wanted, sets: sets.map(({ name }) => name) },
-  });
+  return await setOfName(medium, wanted);
 }
 
 function namesOf({ id, name, filesystem }: Volume): string[] {

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
-import { loadSince, openSet, type Since } from '../archive/index.ts';
-import { backup, checkSource, sumSpool, type BackupResult, type SourceDisk } from '../backup/index.ts';
+import type { Since } from '../archive/index.ts';
+import { backup, checkSource, readBase, type BackupResult, type SourceDisk } from '../backup/index.ts';
 import { formatBytes, formatDuration, total } from '../bytes/index.ts';
 import { identityOf, openDisk } from '../disk/index.ts';
 import { exitStatuses } from '../errors/index.ts';
 import type { Medium } from '../medium/index.ts';
 import { observeControlSet } from '../mount/index.ts';
-import { machineFacts, nativeCodec } from '../system/index.ts';
+import { machineFacts } from '../system/index.ts';
 import { setNamed } from './address.ts';
 import { collect, integerOption, sizeOption, usage, type Context, type Verb } from './context.ts';
 import { rememberPlace } from './known-places.ts';
@@ -136,13 +136,9 @@ async function sinceOf(
   const place = sinceAt === undefined ? medium : mediumAt(context, sinceAt, options);
   try {
     const chain = place === medium ? [medium] : [place, medium];
-    const reader = await openSet(place, await setNamed(place, since), { codec: nativeCodec(), chain });
-    try {
-      context.output.remark(`since ${reader.name}, made ${reader.head.createdAt}`);
-      return await loadSince(reader, sumSpool);
-    } finally {
-      await reader.close();
-    }
+    const base = await readBase(place, await setNamed(place, since), chain);
+    context.output.remark(`since ${base.name}, made ${base.createdAt}`);
+    return base.since;
   } finally {
     if (place !== medium) await place.close();
   }

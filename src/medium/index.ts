@@ -15,6 +15,7 @@ export {
   type Buffering,
   type MediumMovements,
 } from './medium.ts';
+export { answersTo, setOfName } from './named.ts';
 export { openMedium, type MediumOptions, type TapeWishes } from './all.ts';
 export { fileMedium, type FileMediumOptions } from './file.ts';
 export { memoryMedium, type MemoryMedium } from './memory.ts';

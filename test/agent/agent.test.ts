@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { runAgent, type AgentWorld } from '../../src/agent/index.ts';
 import { backup } from '../../src/backup/index.ts';
 import { identityOf, openDisk } from '../../src/disk/index.ts';
+import { openSet } from '../../src/archive/index.ts';
 import { openMedium } from '../../src/medium/index.ts';
 import { silent } from '../../src/progress/index.ts';
 import { requires, requiresRoot } from '../helpers/requires.ts';
@@ -248,6 +249,30 @@ requiresRoot(
   t.is(await runAgent(worldOf(console, fakeMachine(parts))), 'poweroff');
   t.true(console.names().includes('already-restored'));
   t.true(before.equals(readFileSync(target)));
+});
+
+needs('answers back up what has changed since the last set', async (t: ExecutionContext) => {
+  const folder = temporary(t);
+  const source = serverImage(folder);
+  const usb = join(folder, 'usb');
+  mkdirSync(usb);
+  const media = [fakeMedium(usb)];
+  const answers = (more: string): string =>
+    `version: 1\naction: backup\nbackup: {disks: [{path: ${source}}], to: "label:BACKUP/a", name: web1${more}}\nafter: poweroff\n`;
+  const run = async (more: string): Promise<ReturnType<typeof fakeConsole>> => {
+    const console = fakeConsole();
+    const machine = fakeMachine({ answers: answers(more), disks: [source], media });
+    t.is(await runAgent(worldOf(console, machine)), 'poweroff');
+    return console;
+  };
+  const full = await run('');
+  const since = await run(', since: web1');
+  t.true(Number(since.fact('backup-done', 'kept')) < Number(full.fact('backup-done', 'kept')));
+  const medium = openMedium(join(usb, 'a'));
+  const set = await openSet(medium, String(since.fact('backup-done', 'set')));
+  t.is(set.head.chain[0]?.name, String(full.fact('backup-done', 'set')));
+  await set.close();
+  await medium.close();
 });
 
 needs('answers back up a disk onto a medium; a person does so too', async (t: ExecutionContext) => {
