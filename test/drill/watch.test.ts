@@ -86,6 +86,19 @@ withEmulator(
   },
 );
 
+withEmulator(
+  'a login prompt does not stand in for a probe, nor does a connection that QEMU takes',
+  async (t) => {
+    const folder = temporary(t);
+    const disk = blankImage(join(folder, 'disk'), 2 ** 20);
+    writeFileSync(disk, bootSector('\r\nweb1 login: '), { flag: 'r+' });
+    const probe = parseProbe('http:192.0.2.2:80');
+    const watched = await watchMachine(machine(folder, disk, { probe, seconds: 12 }));
+    t.is(watched.failure?.code, 'timed-out');
+    t.regex(watched.failure?.reason ?? '', /web1 login/);
+  },
+);
+
 test('a service has answered when it has said something', async (t) => {
   const server = createServer((socket) => {
     socket.on('data', (bytes) =>
