@@ -74,7 +74,7 @@ async function chainOfSeven(t: ExecutionContext, place: string, folder: string):
 }
 
 async function restored(t: ExecutionContext, { source, target }: Chained, place: string): Promise<void> {
-  const ran = await remetal(['restore', place, '--disk', target, '--yes']);
+  const ran = await remetal(['restore', place, '--disk', target, '--yes', '--verify']);
   t.is(ran.status, 0, ran.stderr + ran.stdout);
   const [wanted, found] = [await usedBytes(source), await usedBytes(target)];
   t.is(found.length, wanted.length);
