@@ -50,6 +50,8 @@ interface Times {
   readonly both: number[];
 }
 
+const none = (): Times => ({ ready: [], listing: [], both: [] });
+
 async function seconds(work: () => Promise<void>): Promise<number> {
   const began = performance.now();
   await work();
@@ -95,8 +97,9 @@ function peer(file: string, target: string): Contestant {
   };
 }
 
+const text = (values: readonly number[]): string => values.map((value) => value.toFixed(2)).join(' ');
+
 function print(what: string, own: readonly number[], theirs: readonly number[]): void {
-  const text = (values: readonly number[]): string => values.map((value) => value.toFixed(2)).join(' ');
   const ratio = median(own) / median(theirs);
   process.stdout.write(
     `${what.padEnd(52)} ${ratio.toFixed(2)}  (${text(own)} s against ${text(theirs)} s)\n`,
@@ -121,7 +124,6 @@ export async function mountedListing(): Promise<void> {
     '-c',
     `partclone.ext4 -c -s '${image}' -o - -L /dev/null | zstd -q -f -1 -T2 -o '${clone}'`,
   ]);
-  const none = (): Times => ({ ready: [], listing: [], both: [] });
   const [us, loop, them] = [none(), none(), none()];
   for (let turn = 0; turn < rounds; turn++) {
     const found = [
