@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { mkdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { run } from '../src/system/index.ts';
@@ -10,18 +10,23 @@ const remetal = resolve(import.meta.dirname, '..', 'remetal');
 const [folders, filesEach] = [1000, 69];
 const bytes = 3 * 1024 ** 3;
 
-/** An ext4 image with 70,000 entries, made once and kept. Needs no root. */
+/** An ext4 image with 70,000 entries and 1.4 GB in them, made once and kept. Needs no root. */
 async function treeImage(): Promise<string> {
-  const path = join(cacheFolder, 'tree-70000.img');
+  const path = join(cacheFolder, 'tree-70000-noise.img');
   if ((await stat(path).catch(() => null))?.size === bytes) return path;
   const staging = join(cacheFolder, 'tree');
   await rm(staging, { recursive: true, force: true });
+  const noise = randomFillSync(Buffer.alloc(64 * 1024));
   for (let folder = 0; folder < folders; folder++) {
     const at = join(staging, `part ${folder % 20}`, `folder-${folder}`);
     await mkdir(at, { recursive: true });
     for (let file = 0; file < filesEach; file++) {
-      const content = createHash('sha256').update(`${folder} ${file}`).digest('hex');
-      await writeFile(join(at, `file-${file}.txt`), content.repeat(1 + ((folder * file) % 200)));
+      // Files that differ, made as fast as they are written.
+      randomFillSync(noise, 0, 4096);
+      await writeFile(
+        join(at, `file-${file}.txt`),
+        noise.subarray(0, 200 + ((folder * 7919 + file * 104_729) % 40_000)),
+      );
     }
   }
   const making = `${path}.part`;
@@ -44,6 +49,8 @@ interface Times {
   readonly listing: number[];
   readonly both: number[];
 }
+
+const none = (): Times => ({ ready: [], listing: [], both: [] });
 
 async function seconds(work: () => Promise<void>): Promise<number> {
   const began = performance.now();
@@ -90,8 +97,9 @@ function peer(file: string, target: string): Contestant {
   };
 }
 
+const text = (values: readonly number[]): string => values.map((value) => value.toFixed(2)).join(' ');
+
 function print(what: string, own: readonly number[], theirs: readonly number[]): void {
-  const text = (values: readonly number[]): string => values.map((value) => value.toFixed(2)).join(' ');
   const ratio = median(own) / median(theirs);
   process.stdout.write(
     `${what.padEnd(52)} ${ratio.toFixed(2)}  (${text(own)} s against ${text(theirs)} s)\n`,
@@ -116,7 +124,6 @@ export async function mountedListing(): Promise<void> {
     '-c',
     `partclone.ext4 -c -s '${image}' -o - -L /dev/null | zstd -q -f -1 -T2 -o '${clone}'`,
   ]);
-  const none = (): Times => ({ ready: [], listing: [], both: [] });
   const [us, loop, them] = [none(), none(), none()];
   for (let turn = 0; turn < rounds; turn++) {
     const found = [

@@ -169,6 +169,7 @@ requires('mke2fs', 'sfdisk')(
       [['web1/data', '--deleted', '--to', out], 'usage'],
       [['web1/data', '--from', join(folder, 'no list'), '--to', out], 'usage'],
       [['web1/data', '--to', join(list, 'below a file')], 'target-unwritable'],
+      [['web1/data', '--to', '/proc/nothing/below'], 'target-unwritable'],
     ] as const) {
       t.like((await remetal(['extract', ...args, '--json'])).last(), { code }, args.join(' '));
     }

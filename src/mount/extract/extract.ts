@@ -23,7 +23,7 @@ import { TargetFolder } from './target-folder.ts';
  * the reason of the signal.
  */
 export async function extract(request: ExtractRequest): Promise<ExtractTotals> {
-  const target = await TargetFolder.open(request.folder);
+  const target = TargetFolder.open(request.folder);
   const closing: { close(): Promise<void> }[] = [target];
   try {
     let scratches = 0;

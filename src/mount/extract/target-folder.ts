@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { RemetalError } from '../../errors/index.ts';
 import { renameFile } from '../../system/index.ts';
 import { parted, systemPath, type RawPath } from './safe-path.ts';
@@ -45,13 +45,13 @@ export class TargetFolder {
   }
 
   /** Opens the folder, made with those above it where it is missing. Throws `target-unwritable`. */
-  static async open(path: string): Promise<TargetFolder> {
+  static open(path: string): TargetFolder {
     let root: number | undefined;
     try {
-      const wasMade = (await mkdir(path, { recursive: true })) !== undefined;
+      const wasMade = makeFolders(resolve(path));
       root = openSync(path, O_PATH | constants.O_DIRECTORY);
       const name = `.remetal-${randomBytes(6).toString('hex')}`;
-      await mkdir(`${way(root)}/${name}`, { mode: 0o700 });
+      mkdirSync(`${way(root)}/${name}`, { mode: 0o700 });
       const stage = openSync(`${way(root)}/${name}`, enter);
       return new TargetFolder({ path, wasMade, root, stage, stagePath: join(path, name) });
     } catch (cause) {
@@ -156,6 +156,17 @@ export class TargetFolder {
     this.#handles.clear();
     closeSync(this.#root);
   }
+}
+
+/**
+ * Makes a folder with those above it; false where it is there. Node's own never ends where a file system, as /proc, says of
+ * a folder that is there that it is not.
+ */
+function makeFolders(path: string): boolean {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return false;
+  if (dirname(path) !== path) makeFolders(dirname(path));
+  mkdirSync(path);
+  return true;
 }
 
 /** Opens a directory, made where it is missing. */
