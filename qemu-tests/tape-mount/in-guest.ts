@@ -11,7 +11,7 @@ import { setVolume } from '../../src/mount/index.ts';
 import { serveNbd } from '../../src/mount/nbd/index.ts';
 import { attachNbd, nativeCodec } from '../../src/system/index.ts';
 import { remetal as run } from '../../test/cli/run.ts';
-import { contentOf, isLink, pathOf } from './server.ts';
+import { contentOf, isLink, pathOf } from './files.ts';
 
 const [drive = 'tape:/dev/nst0', listed = '200', entries = '20000'] = process.argv.slice(2);
 const place = drive.startsWith('/') ? `tape:${drive}` : drive;

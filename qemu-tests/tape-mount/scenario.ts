@@ -4,11 +4,13 @@ import { must, remetalOk, type Rig, type Scenario } from '../steps/index.ts';
 import { applianceIngredients, applianceKernel, inTapeGuest } from '../tape-guest/index.ts';
 import { startTapeTarget } from '../tape-target/target.ts';
 import type { Step } from './in-guest.ts';
+import { plainJavaScript } from './plain-javascript.ts';
 import { manyFiles, type ManyFiles } from './server.ts';
 
 const entries = 20_000;
 const files = 200;
-const program = join(import.meta.dirname, 'in-guest.ts');
+/** What the program in the guest is made of. */
+const folders = ['src', 'test/cli', 'qemu-tests/tape-mount'];
 /** For the volumes: the kernel's client of network block devices, the file systems, and the sums these take. */
 const modules = { crc32c_generic: '', nbd: '', ext4: '', xfs: '', loop: '', fuse: '' };
 
@@ -52,6 +54,8 @@ export const scenario: Scenario = {
     await backUp(rig, made, library);
     const wanted = wantedOf(made, await netwareNames(rig, made));
     rig.tell(`a set of ${wanted.length} volumes is on tape`);
+    const program = join(rig.scratch, 'program');
+    plainJavaScript(program, folders);
     const ingredients = await applianceIngredients();
     const target = await startTapeTarget({ library });
     try {
@@ -63,9 +67,9 @@ export const scenario: Scenario = {
         kernel: applianceKernel(ingredients),
         modules,
         tape: [{ url: target.url(0) }],
-        program,
+        program: join(program, 'qemu-tests/tape-mount/in-guest.js'),
         arguments: ['/dev/nst0', String(files), String(entries)],
-        seconds: 400,
+        seconds: 540,
       });
       const steps = lines
         .filter((line) => line.startsWith('STEP '))

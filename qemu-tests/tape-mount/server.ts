@@ -2,34 +2,15 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeNetware, noise, type EntryWish } from '../../test/fixtures/netware-maker.ts';
 import { run } from '../harness/index.ts';
+import { contentOf, filesPerFolder, isLink, pathOf } from './files.ts';
 
 const MiB = 2 ** 20;
-/** Files of a folder; every fiftieth entry is a symbolic link. */
-const filesPerFolder = 100;
-const linkEvery = 50;
-
 export interface ManyFiles {
   readonly server: string;
   readonly netware: string;
   /** Entries of the ext4 and of the xfs volume, directories counted too. */
   readonly entries: number;
   readonly netwareEntries: number;
-}
-
-/** What stands in a file; lines, so that the tape is not longer than it has to be. */
-export function contentOf(volume: string, number: number): string {
-  return `${volume} ${number}\n`.repeat(1 + ((number * 37) % 200));
-}
-
-/** `d012/f001234` */
-export function pathOf(number: number): string {
-  const folder = String(Math.floor(number / filesPerFolder)).padStart(3, '0');
-  return `d${folder}/f${String(number).padStart(6, '0')}`;
-}
-
-/** Whether an entry is a symbolic link. */
-export function isLink(number: number): boolean {
-  return number % linkEvery === 7;
 }
 
 function fill(root: string, volume: string, entries: number): void {
