@@ -135,7 +135,8 @@ export async function mountedListing(): Promise<void> {
   }
   process.stdout.write('First full ls -lR of 70,000 entries, cold caches, taking turns, median of three\n');
   print('listing: mounted set against raw image and loop', us.listing, loop.listing);
-  print('mount and listing: the same', us.both, loop.both);
+  print('listing alone: against restoring partclone and listing', us.listing, them.both);
+  print('mount and listing: against raw image and loop', us.both, loop.both);
   print('mount and listing: against restored partclone image', us.both, them.both);
   await rm(folder, { recursive: true, force: true });
 }
