@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { open, mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -22,26 +23,31 @@ async function changeFiles(image: string, bytes: number, seed: number): Promise<
   const root = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
     await run('mount', [loop.path, root]);
-    const { stdout } = await run('find', [root, '-xdev', '-type', 'f', '-size', '+16k']);
-    const files = stdout.split('\n').filter((line) => line !== '');
-    const step = 97;
-    let done = 0;
-    for (let i = (seed * 31) % step; done < bytes; i = (i + step) % files.length) {
-      const file = files[i]!;
-      const { size } = await stat(file);
-      const length = Math.min(size, bytes - done);
-      const noise = Buffer.alloc(length);
-      for (let at = 0; at + 4 <= length; at += 4)
-        noise.writeUInt32LE(Math.imul(at + seed * 7919 + i, 2654435761) >>> 0, at);
-      const handle = await open(file, 'r+');
-      await handle.write(noise, 0, length, 0);
-      await handle.close();
-      done += length;
+    try {
+      await writeOver(root, bytes, seed);
+    } finally {
+      await run('umount', [root]);
     }
-    await run('umount', [root]);
   } finally {
     await loop.detach();
     await rm(root, { recursive: true, force: true });
+  }
+}
+
+async function writeOver(root: string, bytes: number, seed: number): Promise<void> {
+  const { stdout } = await run('find', [root, '-xdev', '-type', 'f', '-size', '+16k', '-print0']);
+  const files = stdout.split('\0').filter((path) => path !== '');
+  const step = 97;
+  let done = 0;
+  for (let i = (seed * 31) % files.length; done < bytes; i = (i + step) % files.length) {
+    const file = files[i]!;
+    const { size } = await stat(file);
+    const length = Math.min(size, bytes - done);
+    const noise = randomFillSync(Buffer.alloc(length));
+    const handle = await open(file, 'r+');
+    await handle.write(noise, 0, length, 0);
+    await handle.close();
+    done += length;
   }
 }
 
