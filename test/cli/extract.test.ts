@@ -138,11 +138,12 @@ requires('mke2fs', 'sfdisk')(
   async (t: ExecutionContext) => {
     const folder = temporary(t);
     const image = serverImage(folder);
-    await backedUp(t, folder, image, 'web1');
+    // Places are remembered for all tests of this file: the name is one that no other has.
+    await backedUp(t, folder, image, 'lists1');
     const list = join(folder, 'list');
     writeFileSync(list, '/noise\n\n/nothing here\n');
     const out = join(folder, 'out');
-    const ran = await remetal(['extract', 'web1/data', 'words', '--from', list, '--to', out]);
+    const ran = await remetal(['extract', 'lists1/data', 'words', '--from', list, '--to', out]);
     t.is(ran.status, 3, ran.stderr);
     t.regex(ran.stderr, /problem: \/nothing here is not in the volume\. \(path-not-found\)\n/);
     t.regex(
@@ -152,24 +153,24 @@ requires('mke2fs', 'sfdisk')(
     for (const name of ['noise', 'words']) {
       t.deepEqual(readFileSync(join(out, name)), readFileSync(join(folder, 'data', name)));
     }
-    const again = await remetal(['extract', 'web1/data', 'words', '--to', out]);
+    const again = await remetal(['extract', 'lists1/data', 'words', '--to', out]);
     t.is(again.status, 3);
     t.regex(again.stderr, /\/words is there already and was left alone\. \(file-exists\)/);
-    t.is((await remetal(['extract', 'web1/data', 'words', '--to', out, '--overwrite'])).status, 0);
+    t.is((await remetal(['extract', 'lists1/data', 'words', '--to', out, '--overwrite'])).status, 0);
     writeFileSync(list, 'words\0noise\0');
     const zeros = join(folder, 'zeros');
-    t.is((await remetal(['extract', 'web1/data', '--from', list, '--null', '--to', zeros])).status, 0);
+    t.is((await remetal(['extract', 'lists1/data', '--from', list, '--null', '--to', zeros])).status, 0);
     t.deepEqual(readdirSync(zeros).toSorted(), ['noise', 'words']);
     const stripped = join(folder, 'stripped');
-    t.is((await remetal(['extract', 'web1/root', '/etc', '--strip', '1', '--to', stripped])).status, 0);
+    t.is((await remetal(['extract', 'lists1/root', '/etc', '--strip', '1', '--to', stripped])).status, 0);
     t.deepEqual(readdirSync(stripped), ['fstab']);
     for (const [args, code] of [
-      [['web1', '--to', out], 'usage'],
-      [['web1/none', '--to', out], 'volume-not-found'],
-      [['web1/data', '--deleted', '--to', out], 'usage'],
-      [['web1/data', '--from', join(folder, 'no list'), '--to', out], 'usage'],
-      [['web1/data', '--to', join(list, 'below a file')], 'target-unwritable'],
-      [['web1/data', '--to', '/proc/nothing/below'], 'target-unwritable'],
+      [['lists1', '--to', out], 'usage'],
+      [['lists1/none', '--to', out], 'volume-not-found'],
+      [['lists1/data', '--deleted', '--to', out], 'usage'],
+      [['lists1/data', '--from', join(folder, 'no list'), '--to', out], 'usage'],
+      [['lists1/data', '--to', join(list, 'below a file')], 'target-unwritable'],
+      [['lists1/data', '--to', '/proc/nothing/below'], 'target-unwritable'],
     ] as const) {
       t.like((await remetal(['extract', ...args, '--json'])).last(), { code }, args.join(' '));
     }
