@@ -87,6 +87,8 @@ export class SetAudit {
   #sumTableCount = 0;
   #cutting: CellCutter | null = null;
   #isIncremental = false;
+  /** How many earlier sets its head names. */
+  chainLength = 0;
   #indexed = 0;
   #totals: SetTotals | null = null;
   #contents: Contents | null = null;
@@ -123,7 +125,9 @@ export class SetAudit {
     }
     if (header.kind === 'map' && !header.copy) return this.#map(header.volume ?? 0, plain);
     if (header.kind === 'head') {
-      this.#isIncremental = decodeDocument(plain, setHeadSchema, 'head record').maps === 'last';
+      const { maps, chain } = decodeDocument(plain, setHeadSchema, 'head record');
+      this.#isIncremental = maps === 'last';
+      this.chainLength = chain.length;
     }
     if (header.kind === 'sums') {
       this.#sumsTable.update(plain);

@@ -45,13 +45,21 @@ export async function verifySet(medium: Medium, name: string, options: VerifyOpt
   try {
     const own = await verifyOwn(source, name, options);
     // A set that is not sound cannot tell what it needs of others.
-    return own.problems.length > 0 ? own : await verifyChain(medium, name, options, own);
+    const { report, chainLength } = own;
+    if (report.problems.length > 0 || chainLength === 0) return report;
+    return await verifyChain(medium, name, options, report);
   } finally {
     await source.close();
   }
 }
 
-async function verifyOwn(source: RecordSource, name: string, options: VerifyOptions): Promise<VerifyReport> {
+/** What was found in a set itself, and how many earlier ones it needs. */
+interface OwnReport {
+  readonly report: VerifyReport;
+  readonly chainLength: number;
+}
+
+async function verifyOwn(source: RecordSource, name: string, options: VerifyOptions): Promise<OwnReport> {
   if (source.record !== undefined) return await verifyFromFront(source, name, options);
   const problems = new ProblemList();
   const ends = await lookAtEnds(source, name);
@@ -64,7 +72,7 @@ async function verifyOwn(source: RecordSource, name: string, options: VerifyOpti
   const pass = new VerifyPass(source.bytes, options, totalBytes);
   await pass.run(source, setIdOf(ends));
   problems.push(...pass.conclude(end));
-  return { records: pass.records, bytes: pass.bytes, problems: distinct(problems.items) };
+  return pass.report(problems);
 }
 
 /** Reads what an incremental set needs of the earlier ones of its chain. */
@@ -112,7 +120,7 @@ async function verifyFromFront(
   source: RecordSource,
   name: string,
   options: VerifyOptions,
-): Promise<VerifyReport> {
+): Promise<OwnReport> {
   const pass = new VerifyPass(source.bytes, options, await plainTotal(source, name));
   await pass.run(source, null);
   const problems = new ProblemList();
@@ -123,7 +131,7 @@ async function verifyFromFront(
     );
   }
   problems.push(...pass.conclude(end));
-  return { records: pass.records, bytes: pass.bytes, problems: distinct(problems.items) };
+  return pass.report(problems);
 }
 
 /** Plain bytes the set holds, for the progress; 0 where that cannot be read. */
@@ -212,6 +220,12 @@ class VerifyPass {
     // Behind the first problem the records no longer add up, and everything after would be blamed for it.
     if (this.#problems.count === 0) this.#audit.record(record, place, result?.plain ?? null);
     if (kind === 'control' || kind === 'data') result?.release();
+  }
+
+  report(problems: ProblemList): OwnReport {
+    const { records, bytes } = this;
+    const { chainLength } = this.#audit;
+    return { report: { records, bytes, problems: distinct(problems.items) }, chainLength };
   }
 
   /** Everything found, with what only shows at the end. */

@@ -19,8 +19,9 @@ const part = medium.bytes('set')[0]!;
 const members = membersOf(part);
 const groups = members.filter(({ kind }) => kind.startsWith('control') || kind.startsWith('data'));
 
+const at = (kind: string): number => members.findLastIndex((member) => member.kind.startsWith(kind));
+
 test('the incremental set under test has its maps behind its data', (t) => {
-  const at = (kind: string): number => members.findLastIndex((member) => member.kind.startsWith(kind));
   t.true(at('data') > 0 && at('map') > at('totals') && at('sums') > at('data'));
 });
 
@@ -28,12 +29,12 @@ for (const region of ['extended', 'header', 'payload'] as const) {
   test(`a flipped byte in the ${region} of any record of an incremental set is found, and nothing false is restored`, async (t) => {
     for (const [number, member] of members.entries()) {
       const { start, end } = member.regions[region];
-      const at = start + ((end - start) >> 1);
-      if (at >= end) continue;
-      const what = `${member.kind} ${number} at ${at}`;
+      const middle = start + ((end - start) >> 1);
+      if (middle >= end) continue;
+      const what = `${member.kind} ${number} at ${middle}`;
       const broken = memoryMedium();
       broken.put('set1', medium.bytes('set1'));
-      broken.put('set', [flipped(part, at)]);
+      broken.put('set', [flipped(part, middle)]);
       t.true((await verifySet(broken, 'set', quiet)).problems.length > 0, what);
       const hit = groups.indexOf(member);
       try {

@@ -1,10 +1,5 @@
 import { join } from 'node:path';
-import {
-  fileInventory,
-  inventoryName,
-  openTape,
-  type KnownCartridge,
-} from '../../tape/index.ts';
+import { fileInventory, inventoryName, openTape, type KnownCartridge } from '../../tape/index.ts';
 import { stateFolder } from '../../system/index.ts';
 import type { Context, Verb } from '../context.ts';
 import { shown, table } from '../table.ts';
