@@ -45,8 +45,11 @@ async function writeOver(root: string, bytes: number, seed: number): Promise<voi
     const length = Math.min(size, bytes - done);
     const noise = randomFillSync(Buffer.alloc(length));
     const handle = await open(file, 'r+');
-    await handle.write(noise, 0, length, 0);
-    await handle.close();
+    try {
+      await handle.write(noise, 0, length, 0);
+    } finally {
+      await handle.close();
+    }
     done += length;
   }
 }
@@ -131,7 +134,7 @@ export async function incremental(): Promise<void> {
   const bytes: { stored: number; changed: number; control: number }[] = [];
   for (let n = 2; n <= links; n++) {
     await run('cp', ['--sparse=always', image, before]);
-    await changeFiles(image, usedBytes * share, n);
+    await changeFiles(image, Math.floor(usedBytes * share), n);
     const own = await backup(chain, '--since', 'bench');
     await rm(full, { recursive: true, force: true });
     times.push({ own, full: await backup(full) });
