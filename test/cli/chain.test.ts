@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -232,3 +233,35 @@ needs('a chain over several cartridges is restored through the changer', async (
   const chained = await chainOfSeven(t, place, folder);
   await restored(t, chained, place);
 });
+
+needs(
+  'listing an incremental set on tape is one jump to its end and one back',
+  async (t: ExecutionContext) => {
+    const folder = temporary(t);
+    const library = join(folder, 'lib');
+    const place = `tape+file:${library}`;
+    for (const words of [
+      ['tape', 'library', 'make', library, '--no-changer', '--cartridges', '1', '--size', '256M'],
+      ['tape', 'library', 'insert', library, 'RMT001L9'],
+      ['tape', 'label', place, '--name', 'FIRST'],
+    ]) {
+      const ran = await remetal(words);
+      t.is(ran.status, 0, ran.stderr);
+    }
+    const source = blankImage(join(folder, 'disk.raw'), 128 * MiB);
+    execFileSync('mke2fs', ['-q', '-t', 'ext4', '-L', 'large', source]);
+    const backUp = async (...more: string[]): Promise<void> => {
+      const ran = await remetal(['backup', '--disk', source, '--to', place, '--name', 'web1', ...more]);
+      t.is(ran.status, 0, ran.stderr);
+    };
+    await backUp();
+    // More than is read with the end of a set.
+    putFile(source, 0, 'noise', randomBytes(48 * MiB), folder);
+    await backUp('--since', 'web1');
+    const files = await remetal(['files', place, 'web1/large', '--json']);
+    t.is(files.status, 0, files.stderr);
+    const of = (type: string) => files.lines().find((line) => line.type === type);
+    t.like(of('tape'), { loads: 1, repositionings: 2 });
+    t.like(of('result'), { groups: { data: 0 } });
+  },
+);
