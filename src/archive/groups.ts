@@ -5,7 +5,7 @@ import { nodeCodec, type Codec } from './codec.ts';
 import type { VolumePlace } from './documents.ts';
 import type { Chain } from './chain.ts';
 import type { MetSums } from './met-sums.ts';
-import type { Group, GroupsOptions } from './reader.ts';
+import type { Group, GroupsOptions } from './group.ts';
 import { sumOf, sumOfZeros, unpack, type StoredRecord } from './record.ts';
 import { isDamage, type SetSource } from './set-source.ts';
 import type { VolumeIndex } from './volume-index.ts';
