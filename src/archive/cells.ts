@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Extent } from '../bytes/index.ts';
+import { appendExtent, type Extent, type GrowingExtents } from '../bytes/index.ts';
 import { isAllZero } from './codec.ts';
 import { sumOfZeros } from './record.ts';
 import type { VolumeMap } from './set.ts';
@@ -28,7 +28,7 @@ export interface Cell {
 
 interface OpenCell {
   readonly number: number;
-  readonly extents: { start: number; length: number }[];
+  readonly extents: GrowingExtents;
   pieces: Uint8Array[];
   readonly unreadable: Extent[];
 }
@@ -78,9 +78,7 @@ export class CellCutter {
 }
 
 function add(cell: OpenCell, start: number, bytes: Uint8Array, unreadable: readonly Extent[]): void {
-  const last = cell.extents.at(-1);
-  if (last !== undefined && last.start + last.length === start) last.length += bytes.length;
-  else cell.extents.push({ start, length: bytes.length });
+  appendExtent(cell.extents, start, bytes.length);
   cell.pieces.push(bytes);
   for (const lost of unreadable) {
     const from = Math.max(start, lost.start);
@@ -98,18 +96,15 @@ function sumOfPieces(pieces: readonly Uint8Array[]): Buffer {
 /** The extents of a map that cells are cut from: what it keeps outside the control set, wherever it lies. */
 export function restOf({ data, earlier }: Pick<VolumeMap, 'data' | 'earlier'>): readonly Extent[] {
   if (earlier === undefined || earlier.count === 0) return data;
-  const out: { start: number; length: number }[] = [];
-  const push = (start: number, length: number): void => {
-    const last = out.at(-1);
-    if (last !== undefined && last.start + last.length === start) last.length += length;
-    else out.push({ start, length });
-  };
+  const out: GrowingExtents = [];
   let i = 0;
   for (const { start, length } of data) {
-    for (; i < earlier.count && earlier.start(i) < start; i++) push(earlier.start(i), earlier.length(i));
-    push(start, length);
+    for (; i < earlier.count && earlier.start(i) < start; i++) {
+      appendExtent(out, earlier.start(i), earlier.length(i));
+    }
+    appendExtent(out, start, length);
   }
-  for (; i < earlier.count; i++) push(earlier.start(i), earlier.length(i));
+  for (; i < earlier.count; i++) appendExtent(out, earlier.start(i), earlier.length(i));
   return out;
 }
 

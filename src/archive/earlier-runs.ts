@@ -1,4 +1,5 @@
 import type { Extent } from '../bytes/index.ts';
+import { lastNotAbove } from './sorted.ts';
 
 /** A run of bytes of a volume that lies in an earlier set. */
 export interface EarlierRun extends Extent {
@@ -76,14 +77,7 @@ export class EarlierRuns {
 
   /** Index of the last run that starts at or in front of `offset`, or -1. */
   lastAt(offset: number): number {
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#starts[middle]! <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return lastNotAbove(this.#starts, this.#count, offset);
   }
 
   /** The highest number of a set that is pointed into; 0 for none. */

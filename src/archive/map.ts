@@ -2,6 +2,7 @@ import { total, type Extent } from '../bytes/index.ts';
 import { RemetalError } from '../errors/index.ts';
 import type { EarlierRuns } from './earlier-runs.ts';
 import type { VolumeMap } from './set.ts';
+import { lastNotAbove } from './sorted.ts';
 
 /** The largest group a set may have, plain bytes; bounds what a reader allocates for one record. */
 export const maxGroupSize = 8 * 1024 * 1024;
@@ -28,18 +29,6 @@ function streamOf(extents: readonly Extent[]): Stream {
   }
   offsets[extents.length] = at;
   return { starts, offsets };
-}
-
-/** Index of the last element of `sorted[0..count)` not above `value`, or -1. */
-function lastNotAbove(sorted: Float64Array, count: number, value: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 function totalOf(stream: Stream): number {

@@ -94,20 +94,13 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
         facts: { volume: id, volumes: volumes.map(({ map }) => map.volume) },
       });
     };
-    const indexes = new Map<string, VolumeIndex>();
-    const indexOf = (id: string): VolumeIndex => {
-      const known = indexes.get(id);
-      if (known !== undefined) return known;
-      const { map, firstOrdinal } = placeOf(id);
-      const index = indexOfMap(map, firstOrdinal);
-      indexes.set(id, index);
-      return index;
-    };
     const sources = new Map<string, GroupSource>();
     const sourceOf = (id: string): GroupSource => {
       let known = sources.get(id);
       if (known === undefined) {
-        known = { records, chain, volume: placeOf(id), index: indexOf(id), earlierSums: new MetSums() };
+        const volume = placeOf(id);
+        const index = indexOfMap(volume.map, volume.firstOrdinal);
+        known = { records, chain, volume, index, earlierSums: new MetSums() };
         sources.set(id, known);
       }
       return known;
@@ -117,7 +110,7 @@ export async function openSet(medium: Medium, name: string, options: OpenOptions
       head,
       layout,
       maps: new Map(volumes.map(({ map }) => [map.volume, map])),
-      index: indexOf,
+      index: (id) => sourceOf(id).index,
       totals,
       digest,
       problems: records.problems.items,

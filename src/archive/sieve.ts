@@ -1,4 +1,4 @@
-import type { Extent } from '../bytes/index.ts';
+import { appendExtent, type Extent, type GrowingExtents } from '../bytes/index.ts';
 import { CellCutter, cellSizeOf, noSum, type Cell } from './cells.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import type { VolumeMap } from './set.ts';
@@ -41,13 +41,13 @@ interface Known {
  */
 export class Sieve {
   /** What has changed, ascending. */
-  readonly changed: { start: number; length: number }[] = [];
+  readonly changed: GrowingExtents = [];
   readonly earlier = new EarlierRuns();
   readonly #options: SieveOptions;
   readonly #cutter: CellCutter;
   #filling: Buffer | null = null;
   #filled = 0;
-  #extents: { start: number; length: number }[] = [];
+  #extents: GrowingExtents = [];
   #unreadable: Extent[] = [];
   #known: Known | null = null;
 
@@ -120,7 +120,7 @@ export class Sieve {
   }
 
   async #keep(cell: Cell): Promise<void> {
-    for (const { start, length } of cell.extents) extend(this.changed, start, length);
+    for (const { start, length } of cell.extents) appendExtent(this.changed, start, length);
     let piece = 0;
     let used = 0;
     for (const { start, length } of cell.extents) {
@@ -130,7 +130,7 @@ export class Sieve {
         this.#filling ??= Buffer.allocUnsafe(groupSize);
         const take = Math.min(length - done, bytes.length - used, groupSize - this.#filled);
         this.#filling.set(bytes.subarray(used, used + take), this.#filled);
-        extend(this.#extents, start + done, take);
+        appendExtent(this.#extents, start + done, take);
         for (const lost of cell.unreadable) {
           const from = Math.max(lost.start, start + done);
           const to = Math.min(lost.start + lost.length, start + done + take);
@@ -161,10 +161,4 @@ export class Sieve {
     this.#unreadable = [];
     await this.#options.emit(group);
   }
-}
-
-function extend(list: { start: number; length: number }[], start: number, length: number): void {
-  const last = list.at(-1);
-  if (last !== undefined && last.start + last.length === start) last.length += length;
-  else list.push({ start, length });
 }

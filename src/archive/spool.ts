@@ -33,6 +33,7 @@ export const memorySpool: SpoolMaker = () => {
     },
     close: () => {
       chunks.length = 0;
+      whole = null;
       return Promise.resolve();
     },
   };

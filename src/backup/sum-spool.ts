@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import type { Spool } from '../archive/index.ts';
+import { memorySpool, type Spool } from '../archive/index.ts';
 import { openSpill, type Spill } from '../disk/index.ts';
 
 const usualMemory = 16 * 1024 * 1024;
@@ -9,39 +9,32 @@ const usualMemory = 16 * 1024 * 1024;
  * file without a name. A terabyte of data has a gigabyte of sums.
  */
 export function sumSpool(memoryBytes = usualMemory): Spool {
-  let chunks: Buffer[] = [];
-  let whole: Buffer | null = null;
-  let length = 0;
+  const memory = memorySpool();
+  let spilled = 0;
   let spill: Spill | null = null;
   return {
     get length() {
-      return length;
+      return spill === null ? memory.length : spilled;
     },
     async append(bytes) {
-      if (spill === null && length + bytes.length > memoryBytes) {
-        spill = await openSpill({ folder: tmpdir(), mostBytes: Number.MAX_SAFE_INTEGER });
-        await spill.write(0, Buffer.concat(chunks));
-        chunks = [];
-        whole = null;
-      }
+      if (spill === null && memory.length + bytes.length <= memoryBytes) return await memory.append(bytes);
       if (spill === null) {
-        chunks.push(Buffer.from(bytes));
-        whole = null;
-      } else await spill.write(length, bytes);
-      length += bytes.length;
+        spill = await openSpill({ folder: tmpdir(), mostBytes: Number.MAX_SAFE_INTEGER });
+        spilled = memory.length;
+        await spill.write(0, await memory.read(0, spilled));
+        await memory.close();
+      }
+      await spill.write(spilled, bytes);
+      spilled += bytes.length;
     },
     async read(at, count) {
-      if (spill === null) {
-        whole ??= Buffer.concat(chunks);
-        return whole.subarray(at, at + count);
-      }
+      if (spill === null) return await memory.read(at, count);
       const out = Buffer.alloc(count);
       await spill.read(at, out);
       return out;
     },
     async close() {
-      chunks = [];
-      whole = null;
+      await memory.close();
       await spill?.close();
       spill = null;
     },

@@ -23,6 +23,16 @@ export function normalize(extents: Iterable<Extent>): Extent[] {
   return out;
 }
 
+/** A list that is being made. */
+export type GrowingExtents = { start: number; length: number }[];
+
+/** Adds what lies at or behind the end of the last member; what touches that makes it longer. */
+export function appendExtent(list: GrowingExtents, start: number, length: number): void {
+  const last = list.at(-1);
+  if (last !== undefined && last.start + last.length === start) last.length += length;
+  else list.push({ start, length });
+}
+
 /** The sum of the lengths. */
 export function total(extents: Iterable<Extent>): number {
   let sum = 0;

@@ -2,7 +2,17 @@
  * bytes/: fixed-width fields, varints, tar headers, sizes in words, extent arithmetic. Pure; imports
  * errors only.
  */
-export { alignOutward, intersect, invert, normalize, subtract, total, type Extent } from './extents.ts';
+export {
+  alignOutward,
+  appendExtent,
+  intersect,
+  invert,
+  normalize,
+  subtract,
+  total,
+  type Extent,
+  type GrowingExtents,
+} from './extents.ts';
 export { checkedInteger, readUint, writeUint, type Width } from './fields.ts';
 export { pageAligned } from './page-aligned.ts';
 export { decodePaxMember, type PaxMember } from './pax-member.ts';
