@@ -4,11 +4,11 @@ import type { NameSpace } from '../filesystem/netware/index.ts';
 import { extract, type Extracted, type ExtractTotals } from '../mount/extract/index.ts';
 import { setVolume } from '../mount/index.ts';
 import { setAddressHelp, setAddressText, withAddressedVolume, type AddressedVolume } from './address.ts';
-import { collect, integerOption, usage, type Context, type Verb } from './context.ts';
+import { integerOption, usage, type Context, type Verb } from './context.ts';
 import { extractNetware } from './extract-netware.ts';
 import { pathList } from './extract-paths.ts';
 import { withVolumeTree, type OpenedTree } from './extract-tree.ts';
-import { nameSpaceOption } from './netware-choice.ts';
+import { addNetwareOptions } from './netware-choice.ts';
 import { addressHelp, isDiskAddress, isPlaceAlone } from './netware-source.ts';
 import { addSetOptions, type SetOptions } from './place.ts';
 import { shown } from './table.ts';
@@ -17,33 +17,23 @@ const mostStripped = 100;
 
 export const extractVerb: Verb = (program, act) => {
   addSetOptions(
-    program
-      .command('extract')
-      .description('take files out of a backup set, or out of a NetWare volume, in one pass')
-      .argument('<address...>', `${setAddressText}, then files, and directories with all below them`)
-      .requiredOption('--to <folder>', 'the folder they are written to, made where it is missing')
-      .option('--from <list>', 'a file with the paths, one a line; - for standard input')
-      .option('--null', 'the paths of the list are separated by zeros, as find -print0 writes them')
-      .option('--overwrite', 'replace files that are there already; without it they are left alone')
-      .option(
-        '--strip <count>',
-        'leave that many names off the front of each path',
-        integerOption(0, mostStripped),
-      )
-      .option('--damaged', 'keep files that cannot be read in full, with zeros for what is lost')
-      .option('--deleted', 'the deleted files of a NetWare volume, in place of the live ones')
-      .option(
-        '--names <space>',
-        'the names of a NetWare volume: dos, long, nfs, mac, nt',
-        nameSpaceOption,
-        'DOS',
-      )
-      .option(
-        '--disk <path>',
-        'a disk or an image file a NetWare volume lies on; may be given again',
-        collect,
-      )
-      .option('--set <name>', 'which set of a folder, for FOLDER:VOLUME; the newest when absent'),
+    addNetwareOptions(
+      program
+        .command('extract')
+        .description('take files out of a backup set, or out of a NetWare volume, in one pass')
+        .argument('<address...>', `${setAddressText}, then files, and directories with all below them`)
+        .requiredOption('--to <folder>', 'the folder they are written to, made where it is missing')
+        .option('--from <list>', 'a file with the paths, one a line; - for standard input')
+        .option('--null', 'the paths of the list are separated by zeros, as find -print0 writes them')
+        .option('--overwrite', 'replace files that are there already; without it they are left alone')
+        .option(
+          '--strip <count>',
+          'leave that many names off the front of each path',
+          integerOption(0, mostStripped),
+        )
+        .option('--damaged', 'keep files that cannot be read in full, with zeros for what is lost')
+        .option('--deleted', 'the deleted files of a NetWare volume, in place of the live ones'),
+    ),
   )
     .addHelpText(
       'after',

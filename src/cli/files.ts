@@ -4,42 +4,32 @@ import { controlOnly } from '../mount/control-only.ts';
 import { setVolume } from '../mount/index.ts';
 import { netwareVolumes } from '../restore/plan-netware.ts';
 import { setAddressHelp, setAddressText, withAddressedVolume, type AddressedVolume } from './address.ts';
-import { collect, type Context, type Verb } from './context.ts';
+import type { Context, Verb } from './context.ts';
 import { listNetware } from './files-netware.ts';
 import { listTree } from './files-tree.ts';
 import { namePatterns, type NamePattern } from './name-pattern.ts';
-import { nameSpaceOption } from './netware-choice.ts';
+import { addNetwareOptions } from './netware-choice.ts';
 import { addressHelp, isDiskAddress, isPlaceAlone, volumeAddress, withVolume } from './netware-source.ts';
 import { addSetOptions, type SetOptions } from './place.ts';
 
 export const filesVerb: Verb = (program, act) => {
   addSetOptions(
-    program
-      .command('files')
-      .description('list the files of a volume of a backup set, or of a NetWare volume, live or deleted')
-      .argument('<address...>', `${setAddressText}, then files, and directories with all below them`)
-      .option('-l, --long', 'permissions, owners, sizes and times as well; of NetWare all there is')
-      .option(
-        '--find <pattern>',
-        "only names like this: '*.conf'; with a slash, paths: '/etc/**/*.conf'; may be given again",
-        namePatterns,
-      )
-      .option(
-        '--deleted',
-        'the deleted files of a NetWare volume that can still be salvaged, in place of the live ones',
-      )
-      .option(
-        '--names <space>',
-        'the names of a NetWare volume: dos, long, nfs, mac, nt',
-        nameSpaceOption,
-        'DOS',
-      )
-      .option(
-        '--disk <path>',
-        'a disk or an image file a NetWare volume lies on; may be given again',
-        collect,
-      )
-      .option('--set <name>', 'which set of a folder, for FOLDER:VOLUME; the newest when absent'),
+    addNetwareOptions(
+      program
+        .command('files')
+        .description('list the files of a volume of a backup set, or of a NetWare volume, live or deleted')
+        .argument('<address...>', `${setAddressText}, then files, and directories with all below them`)
+        .option('-l, --long', 'permissions, owners, sizes and times as well; of NetWare all there is')
+        .option(
+          '--find <pattern>',
+          "only names like this: '*.conf'; with a slash, paths: '/etc/**/*.conf'; may be given again",
+          namePatterns,
+        )
+        .option(
+          '--deleted',
+          'the deleted files of a NetWare volume that can still be salvaged, in place of the live ones',
+        ),
+    ),
   )
     .addHelpText(
       'after',

@@ -5,7 +5,8 @@ import {
   type NetwareFile,
   type NetwareFileSystem,
 } from '../filesystem/netware/index.ts';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
+import { collect } from './context.ts';
 
 /** Which files of a volume a person means. */
 export interface FileChoice {
@@ -54,4 +55,17 @@ function keyOf(path: string): string {
     .filter((part) => part !== '')
     .join('/')
     .toUpperCase();
+}
+
+/** Adds what says which NetWare volume is meant, on disks or in a folder, and by which names its files are called. */
+export function addNetwareOptions(command: Command): Command {
+  return command
+    .option(
+      '--names <space>',
+      'the names of a NetWare volume: dos, long, nfs, mac, nt',
+      nameSpaceOption,
+      'DOS',
+    )
+    .option('--disk <path>', 'a disk or an image file a NetWare volume lies on; may be given again', collect)
+    .option('--set <name>', 'which set of a folder, for FOLDER:VOLUME; the newest when absent');
 }
