@@ -1,7 +1,14 @@
 import { overlay, type BlockDevice } from '../disk/index.ts';
 import { needsReplay } from '../filesystem/index.ts';
 import { setVolume } from '../mount/index.ts';
-import { requestIn, saveFailure, saveServed, socketIn, type ServerRequest } from '../mount/mount-state.ts';
+import {
+  requestIn,
+  saveAtHand,
+  saveFailure,
+  saveServed,
+  socketIn,
+  type ServerRequest,
+} from '../mount/mount-state.ts';
 import { spillFolder } from '../mount/mounted-volume.ts';
 import { serveNbd } from '../mount/nbd/index.ts';
 import { fuseFile, isVolumeMountable } from '../system/index.ts';
@@ -90,6 +97,7 @@ async function serve(
       tell: () => {},
     });
     try {
+      await saveAtHand(folder, below.controlAtHand());
       await saveServed(folder, {
         set: reader.name,
         volume,

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { formatBytes, formatDuration } from '../bytes/index.ts';
 import { codes, RemetalError, type ErrorCode } from '../errors/index.ts';
 import {
+  atHandIn,
   clearMount,
   failureIn,
   knownMounts,
@@ -19,10 +20,12 @@ import {
 } from '../mount/mount-state.ts';
 import {
   attachNbd,
+  fillDeviceCache,
   isMounted,
   isRunning,
   mountVolume,
   ownCommand,
+  readsThroughDeviceCache,
   startBackground,
   type ProcessIdentity,
 } from '../system/index.ts';
@@ -184,6 +187,10 @@ async function mountOne(context: Context, words: readonly string[], options: Mou
     context.signal.throwIfAborted();
     const face = state.writable ? 'writable' : served.replay ? 'replayed' : 'untouched';
     await mountVolume(attached.path, target, { filesystem: served.filesystem, face });
+    if (readsThroughDeviceCache(served.filesystem)) {
+      // Only the first listing is slower without it.
+      await fillDeviceCache(attached.path, (await atHandIn(folder)) ?? []).catch(() => {});
+    }
     report(context, state, served);
   } catch (error) {
     await clearMount({ folder, state, served: null, condition: 'starting' }, true).catch(() => {});

@@ -1,4 +1,5 @@
 import type { VolumeIndex } from '../archive/index.ts';
+import { normalize, type Extent } from '../bytes/index.ts';
 import type { GroupCache } from './group-cache.ts';
 import type { GroupContent } from './group-scheduler.ts';
 import { inOrder } from './in-order.ts';
@@ -43,6 +44,12 @@ export class ControlShelf {
   /** Plain bytes of it in memory. */
   get heldBytes(): number {
     return this.#held;
+  }
+
+  /** The extents of what is in memory for good, sorted. */
+  heldExtents(): Extent[] {
+    const kept = [...this.#kept.values()];
+    return normalize(kept.flatMap((each) => (each.in === 'memory' ? each.content.extents : [])));
   }
 
   /** Plain bytes of it in the file. */

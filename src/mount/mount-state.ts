@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Extent } from '../bytes/index.ts';
 import { systemCode } from '../errors/index.ts';
 import { clearAttached, endProcess, isRunning, mounts, runFolder, unmountVolume } from '../system/index.ts';
 
@@ -43,6 +44,9 @@ const servedSchema = z.object({
 });
 export type ServedVolume = z.infer<typeof servedSchema>;
 
+/** Extents of the volume that the server has in memory, sorted: what fills the kernel's cache of the device. */
+const atHandSchema = z.array(z.object({ start: z.number(), length: z.number() }));
+
 /** What the server was asked for, and how it failed: words for the command that waits for it. */
 const requestSchema = z.object({
   words: z.array(z.string()),
@@ -83,6 +87,7 @@ const fileNames = {
   served: 'served.json',
   request: 'request.json',
   failure: 'failure.json',
+  atHand: 'at-hand.json',
 };
 
 /** Where the server listens, and the file of what it says. */
@@ -113,11 +118,16 @@ export const saveRequest = (folder: string, request: ServerRequest): Promise<voi
   write(join(folder, fileNames.request), request);
 export const saveFailure = (folder: string, failure: ServerFailure): Promise<void> =>
   write(join(folder, fileNames.failure), failure);
+/** Kept before `saveServed`. */
+export const saveAtHand = (folder: string, extents: readonly Extent[]): Promise<void> =>
+  write(join(folder, fileNames.atHand), extents);
 /** Null where it says nothing yet. */
 export const servedIn = (folder: string): Promise<ServedVolume | null> =>
   read(join(folder, fileNames.served), servedSchema);
 export const requestIn = (folder: string): Promise<ServerRequest | null> =>
   read(join(folder, fileNames.request), requestSchema);
+export const atHandIn = (folder: string): Promise<Extent[] | null> =>
+  read(join(folder, fileNames.atHand), atHandSchema);
 export const failureIn = (folder: string): Promise<ServerFailure | null> =>
   read(join(folder, fileNames.failure), failureSchema);
 

@@ -48,6 +48,8 @@ export interface InOrderOptions {
 export interface SetVolume extends BlockDevice {
   /** Reads the whole control set in one pass of the medium, and keeps it. Throws what the medium throws. */
   loadControl(): Promise<void>;
+  /** What of the control set is in memory: reading it moves no medium. Sorted. */
+  controlAtHand(): Extent[];
   /** What any record of the set holds bytes of, those of earlier sets too; everything else is zeros. */
   dataExtents(): Promise<Extent[]>;
   /**
@@ -242,6 +244,7 @@ export function setVolume(reader: SetReader, volume: string, options: SetVolumeO
       await scheduler.atRest();
     },
     loadControl: () => shelf.load(),
+    controlAtHand: () => shelf.heldExtents(),
     dataExtents: () => Promise.resolve((held ??= heldExtents(map, index, device.size))),
     readInOrder,
     statistics: () => {

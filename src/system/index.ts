@@ -37,6 +37,7 @@ export {
   type ProcessIdentity,
 } from './processes.ts';
 export { firmware, machineFacts, secureBoot, type MachineFacts } from './machine.ts';
+export { fillDeviceCache } from './device-cache.ts';
 export { availableMemory, peakMemory } from './memory.ts';
 export {
   deviceNumber,
@@ -76,7 +77,14 @@ export { sendTo } from './scsi-command.ts';
 export { sourceFile, sourceFiles } from './source-file.ts';
 export { startProgram, type ProgramEnd, type StartedProgram } from './started-program.ts';
 export { runFolder } from './run-folder.ts';
-export { isMounted, isVolumeMountable, mountVolume, unmountVolume, type MountFace } from './volume-mount.ts';
+export {
+  isMounted,
+  isVolumeMountable,
+  mountVolume,
+  readsThroughDeviceCache,
+  unmountVolume,
+  type MountFace,
+} from './volume-mount.ts';
 export { stateFolder } from './state-folder.ts';
 export { openSt } from './st-device.ts';
 export {

@@ -4,7 +4,7 @@ import { isSea } from 'node:sea';
 import { getSystemErrorMap } from 'node:util';
 import { RemetalError } from '../errors/index.ts';
 
-/* lseek(2), fallocate(2), utimensat(2) and <linux/fs.h>; the numbers are the same on every Linux this runs on. */
+/* lseek(2), fallocate(2), posix_fadvise(2), utimensat(2) and <linux/fs.h>; the numbers are the same on every Linux this runs on. */
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -12,6 +12,7 @@ const FALLOC_FL_PUNCH_HOLE = 2;
 const BLKRRPART = 0x125f;
 const BLKDISCARD = 0x1277;
 const BLKZEROOUT = 0x127f;
+const POSIX_FADV_WILLNEED = 3;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const ENXIO = 6;
@@ -28,6 +29,7 @@ interface Native {
   readonly ioctlBlock: Call;
   readonly utimensat: Call;
   readonly mlock: Call;
+  readonly fadvise: Call;
   readonly errno: () => number;
   readonly names: ReadonlyMap<number, string>;
 }
@@ -82,6 +84,7 @@ function native(): Native {
       ioctlBlock: libc.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
       utimensat: libc.func('int utimensat(int dirfd, const char *path, int64_t *times, int flags)'),
       mlock: libc.func('int mlock(const uint8_t *address, size_t length)'),
+      fadvise: libc.func('int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)'),
       errno: () => ffi.errno(),
       names: new Map(Object.entries(ffi.os.errno).map(([name, number]) => [number, name])),
     };
@@ -154,6 +157,16 @@ export async function punchHole(fd: number, offset: number, length: number): Pro
     offset,
     length,
   );
+}
+
+/**
+ * Lets the kernel begin to read a range of a file or device into its cache, exactly that range; returns when the
+ * reading was begun. A device reads at most its `read_ahead_kb` of it. Throws a system error.
+ */
+export async function readSoon(fd: number, offset: number, length: number): Promise<void> {
+  // The number of the error is its result.
+  const errno = await called('posix_fadvise', native().fadvise, fd, offset, length, POSIX_FADV_WILLNEED);
+  if (errno !== 0) throw systemFailure('posix_fadvise', errno);
 }
 
 /** Keeps memory from being swapped out (mlock(2)); false where the limits of the user forbid it. */

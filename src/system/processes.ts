@@ -1,4 +1,5 @@
 import { spawn, type StdioOptions } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { isSea } from 'node:sea';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -61,10 +62,13 @@ export async function endProcess(identity: ProcessIdentity, milliseconds: number
   await ended(identity, milliseconds);
 }
 
-/** How this program is started with other words: the single executable, or Node with the source. */
+/** How this program is started with other words: the single executable, or Node with the source or its bundle. */
 export function ownCommand(args: readonly string[]): { readonly program: string; readonly args: string[] } {
-  const main = isSea() ? [] : [fileURLToPath(new URL('../cli/main.ts', import.meta.url))];
-  return { program: process.execPath, args: [...main, ...args] };
+  if (isSea()) return { program: process.execPath, args: [...args] };
+  const mains = ['main.ts', 'main.mjs'].map((name) =>
+    fileURLToPath(new URL(`../cli/${name}`, import.meta.url)),
+  );
+  return { program: process.execPath, args: [mains.find((path) => existsSync(path)) ?? mains[0]!, ...args] };
 }
 
 export interface BackgroundRequest {

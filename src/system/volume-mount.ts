@@ -15,6 +15,8 @@ interface Kind {
   /** Options of every mount of the kind, and those that keep the journal from being replayed. */
   readonly always?: readonly string[];
   readonly untouched?: readonly string[];
+  /** Reads its own structures past the cache of the device, into one of its own. */
+  readonly cachesItself?: boolean;
 }
 
 const fat: Kind = { types: ['vfat'] };
@@ -23,18 +25,18 @@ const kinds: Readonly<Record<string, Kind>> = {
   ext2: { types: ['ext2'] },
   ext3: { types: ['ext3'], untouched: ['noload'] },
   ext4: { types: ['ext4'], untouched: ['noload'] },
-  xfs: { types: ['xfs'], always: ['nouuid'], untouched: ['norecovery'] },
-  btrfs: { types: ['btrfs'], untouched: ['rescue=nologreplay'] },
+  xfs: { types: ['xfs'], cachesItself: true, always: ['nouuid'], untouched: ['norecovery'] },
+  btrfs: { types: ['btrfs'], cachesItself: true, untouched: ['rescue=nologreplay'] },
   fat12: fat,
   fat16: fat,
   fat32: fat,
   exfat: { types: ['exfat'] },
   ntfs: { types: ['ntfs-3g', 'ntfs3'] },
   hfsplus: { types: ['hfsplus'] },
-  f2fs: { types: ['f2fs'] },
+  f2fs: { types: ['f2fs'], cachesItself: true },
   iso9660: { types: ['iso9660'] },
   udf: { types: ['udf'] },
-  jfs: { types: ['jfs'] },
+  jfs: { types: ['jfs'], cachesItself: true },
   squashfs: { types: ['squashfs'] },
   erofs: { types: ['erofs'] },
 };
@@ -42,6 +44,11 @@ const kinds: Readonly<Record<string, Kind>> = {
 /** True for a file system, named as in a layout record, that this program knows how to have mounted. */
 export function isVolumeMountable(filesystem: string): boolean {
   return kinds[filesystem] !== undefined;
+}
+
+/** True where what the kernel's cache of the device holds spares the file system a read of its own structures. */
+export function readsThroughDeviceCache(filesystem: string): boolean {
+  return kinds[filesystem] !== undefined && kinds[filesystem].cachesItself !== true;
 }
 
 /** Mounts the volume on a device. Throws `mount-failed` with what the kernel said. */

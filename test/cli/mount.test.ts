@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync, mkdirSync, copyFileSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { knownMounts } from '../../src/mount/mount-state.ts';
 import { isRunning } from '../../src/system/index.ts';
@@ -69,6 +70,34 @@ for (const filesystem of ['ext4', 'xfs', 'btrfs', 'ntfs'] as const) {
 }
 
 const needs = requiresRoot('losetup', 'mount', 'mkfs.ext4');
+
+/** Requests of reading that a block device has had, once it has none under way. */
+async function readsOf(device: string): Promise<number> {
+  const facts = (name: string): number[] =>
+    readFileSync(`/sys/block/${basename(device)}/${name}`, 'utf8')
+      .trim()
+      .split(/\s+/)
+      .map(Number);
+  while (facts('inflight').some((count) => count > 0)) await delay(10);
+  return facts('stat')[0]!;
+}
+
+needs.serial(
+  'what the first listing reads is in the cache of the device when the mount is made',
+  async (t) => {
+    const here = await scene(t, 'ext4');
+    const { sets, at, run } = here;
+    const mounted = await run('mount', sets, 'web1', at, '--json');
+    const device = String(mounted.last()['device']);
+    const before = await readsOf(device);
+    t.regex(tool('ls', '-lR', at), /large/);
+    t.is(await readsOf(device), before);
+    readFileSync(join(at, 'large'));
+    t.true((await readsOf(device)) > before, 'data is not read before it is wanted');
+    t.is((await run('umount', at)).status, 0);
+    nothingLeft(t, here);
+  },
+);
 
 needs.serial('the server killed: umount clears everything, although a file is open', async (t) => {
   const here = await scene(t, 'ext4');
