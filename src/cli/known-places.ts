@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { systemCode } from '../errors/index.ts';
-import { stateFolder } from '../system/index.ts';
+import { stateFolder, withFileLock } from '../system/index.ts';
 
 const schema = z.object({
   version: z.literal(1),
@@ -53,25 +53,39 @@ export async function rememberPlace(
   sets: KnownPlace['sets'],
   whole: boolean,
 ): Promise<void> {
-  const path = absolutePlace(place);
-  const before = await knownPlaces(environment);
-  const old = before.find((known) => known.place === path)?.sets ?? [];
-  const kept = whole ? [] : old.filter(({ name }) => sets.every((set) => set.name !== name));
-  const document: z.infer<typeof schema> = {
-    version: 1,
-    places: [
-      { place: path, sets: [...kept, ...sets] },
-      ...before.filter((known) => known.place !== path),
-    ].slice(0, mostPlaces),
-  };
   const file = fileOf(environment);
-  const fresh = `${file}.${randomUUID()}`;
   try {
     await mkdir(stateFolder(environment), { recursive: true });
+    // Two commands that end at the same time both want to add to what the other would not have seen.
+    await withFileLock(`${file}.lock`, async () => {
+      const before = await knownPlaces(environment);
+      await replace(file, withPlace(before, absolutePlace(place), sets, whole));
+    });
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+}
+
+function withPlace(
+  before: readonly KnownPlace[],
+  place: string,
+  sets: KnownPlace['sets'],
+  whole: boolean,
+): KnownPlace[] {
+  const old = before.find((known) => known.place === place)?.sets ?? [];
+  const kept = whole ? [] : old.filter(({ name }) => sets.every((set) => set.name !== name));
+  const others = before.filter((known) => known.place !== place);
+  return [{ place, sets: [...kept, ...sets] }, ...others].slice(0, mostPlaces);
+}
+
+async function replace(file: string, places: KnownPlace[]): Promise<void> {
+  const document: z.infer<typeof schema> = { version: 1, places };
+  const fresh = `${file}.${randomUUID()}`;
+  try {
     await writeFile(fresh, `${JSON.stringify(document, null, 2)}\n`);
     await rename(fresh, file);
   } catch (error) {
-    if (systemCode(error) === undefined) throw error;
     await rm(fresh, { force: true });
+    throw error;
   }
 }

@@ -37,6 +37,7 @@ export {
   type ProcessIdentity,
 } from './processes.ts';
 export { firmware, machineFacts, secureBoot, type MachineFacts } from './machine.ts';
+export { withFileLock } from './file-lock.ts';
 export { fillDeviceCache } from './device-cache.ts';
 export { availableMemory, peakMemory } from './memory.ts';
 export {

@@ -1,8 +1,8 @@
-import { writeFileSync, mkdirSync } from 'node:fs';
+import { writeFileSync, mkdirSync, readdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { addressedVolume, setAddress } from '../../src/cli/address.ts';
-import { knownPlaces } from '../../src/cli/known-places.ts';
+import { knownPlaces, rememberPlace } from '../../src/cli/known-places.ts';
 import type { Layout } from '../../src/layout/index.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { remetal } from './run.ts';
@@ -102,4 +102,31 @@ test('where a set lies is known once it was backed up, and again when it was lis
   t.deepEqual(await knownPlaces(environment), []);
   t.is((await remetal(['list', sets], { environment })).status, 0);
   t.is((await knownPlaces(environment))[0]?.sets.length, 1);
+});
+
+const seen = (number: number): { name: string; machine: string; createdAt: string } => ({
+  name: `set-${number}`,
+  machine: 'web1',
+  createdAt: '2026-01-01T00:00:00Z',
+});
+
+test('commands that end at the same time do not forget what the other has seen', async (t) => {
+  const folder = temporary(t);
+  const environment = { REMETAL_STATE: folder };
+  // Left by a process that was killed.
+  const lock = join(folder, 'places.json.lock');
+  writeFileSync(lock, '');
+  utimesSync(lock, 1, 1);
+  const numbers = Array.from({ length: 20 }, (_, number) => number);
+  const place = (number: number): string => join(folder, `place-${number % 4}`);
+  await Promise.all(
+    numbers.map((number) => rememberPlace(environment, place(number), [seen(number)], false)),
+  );
+  const known = await knownPlaces(environment);
+  t.is(known.length, 4);
+  t.deepEqual(
+    known.flatMap(({ sets }) => sets.map(({ name }) => name)).toSorted(),
+    numbers.map((number) => seen(number).name).toSorted(),
+  );
+  t.deepEqual(readdirSync(folder), ['places.json']);
 });
