@@ -1,5 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { formatBytes } from '../bytes/index.ts';
-import { exitStatuses } from '../errors/index.ts';
+import { exitStatuses, RemetalError } from '../errors/index.ts';
 import type { NameSpace } from '../filesystem/netware/index.ts';
 import { extract, type Extracted, type ExtractTotals } from '../mount/extract/index.ts';
 import { setVolume } from '../mount/index.ts';
@@ -91,11 +92,22 @@ async function extractVolume(
     const [volume = '', ...paths] = words;
     return await extractNetware(context, volume, { ...options, paths: [...paths, ...(listed ?? [])] });
   }
+  await refuseFile(options.to);
   // A place alone means the newest set in it.
   const address = isPlaceAlone(words) ? [...words, 'latest'] : words;
   return await withAddressedVolume(context, address, options, (at) =>
     extractOfSet(context, at, listed, options),
   );
+}
+
+/** Before a cartridge is moved for it. */
+async function refuseFile(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null);
+  if (found === null || found.isDirectory()) return;
+  throw new RemetalError('target-unwritable', `${folder} is no folder.`, {
+    hint: 'Name a folder, or one that is not there yet.',
+    facts: { path: folder },
+  });
 }
 
 async function extractOfSet(

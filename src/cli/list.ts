@@ -60,17 +60,26 @@ function drillText(drill: KeptProof | null): string {
   return `${drill.verdict === 'passed' ? 'passed' : `failed: ${drill.failure?.code ?? ''}`} ${drill.at}`;
 }
 
-/** The earlier sets it points into, the ones that are not here or not those that were meant marked as such. */
+/** So many are named one by one; of a longer chain the first and the last. */
+const mostNamed = 2;
+
+/** The earlier sets it points into; the ones that are not here or not those that were meant are always named. */
 function needsOf({ chain }: Listed, sets: readonly Listed[]): string {
   if (chain === null) return '-';
   if (chain.length === 0) return 'nothing';
-  return chain
-    .map(({ name, setId }) => {
-      const found = sets.find((set) => set.name === name);
-      if (found === undefined) return `${name} (not here)`;
-      return found.setId !== null && found.setId !== setId ? `${name} (another set)` : name;
-    })
-    .join(', ');
+  const lacking: string[] = [];
+  for (const { name, setId } of chain) {
+    const found = sets.find((set) => set.name === name);
+    if (found === undefined) lacking.push(`${name} (not here)`);
+    else if (found.setId !== null && found.setId !== setId) lacking.push(`${name} (another set)`);
+  }
+  const names = chain.map(({ name }) => name);
+  const lacks = (name: string): boolean => lacking.some((each) => each.startsWith(`${name} `));
+  const all =
+    names.length <= mostNamed
+      ? names.filter((name) => !lacks(name))
+      : [`${names[0]} to ${names.at(-1)} (${names.length} sets)`];
+  return [...all, ...lacking].join(', ');
 }
 
 function stateOf({ complete, continues, problem }: Listed): string {

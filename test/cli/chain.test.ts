@@ -88,7 +88,7 @@ needs('a chain of seven in a folder is listed, shown, verified and restored', as
   const chained = await chainOfSeven(t, place, folder);
   const list = await remetal(['list', place]);
   t.is(list.stdout.trim().split('\n').length, 8);
-  t.regex(list.stdout, /needs/);
+  t.regex(list.stdout, / web1-\S+ to web1-\S+ \(6 sets\) /);
   const sets = listSchema
     .parse((await remetal(['list', place, '--json'])).last())
     .sets.toSorted((a, b) => a.chain.length - b.chain.length);

@@ -169,6 +169,7 @@ requires('mke2fs', 'sfdisk')(
       [['lists1/none', '--to', out], 'volume-not-found'],
       [['lists1/data', '--deleted', '--to', out], 'usage'],
       [['lists1/data', '--from', join(folder, 'no list'), '--to', out], 'usage'],
+      [['lists1/data', '--to', list], 'target-unwritable'],
       [['lists1/data', '--to', join(list, 'below a file')], 'target-unwritable'],
       [['lists1/data', '--to', '/proc/nothing/below'], 'target-unwritable'],
     ] as const) {
