@@ -64,7 +64,7 @@ export const drillVerb: Verb = (program, act) => {
       .addOption(
         new Option(
           '--accelerator <kind>',
-          'kvm, or tcg to emulate; kvm where it may be used when absent',
+          'kvm, or tcg to emulate; kvm where a machine starts by it when absent',
         ).choices(['kvm', 'tcg']),
       )
       .option('--overlay <size>', 'most it may write, all of which is thrown away', sizeOption, 16 * gibibyte)
@@ -139,7 +139,7 @@ async function drill(context: Context, words: readonly string[], options: DrillO
     if (at.volume !== null || at.rest.length > 0) {
       usage('A drill is one of a whole set.', 'Name the set alone; --disk leaves out disks.');
     }
-    const accelerator = options.accelerator ?? (await usableAccelerator());
+    const accelerator = options.accelerator ?? (await acceleratorHere(context));
     const request: DrillRequest = {
       reader: at.reader,
       firmware: options.firmware ?? null,
@@ -161,6 +161,12 @@ async function drill(context: Context, words: readonly string[], options: DrillO
     const { proof, folder } = await kept(context, at, outcome, { began, request, options });
     tellOutcome(context, proof, folder);
   });
+}
+
+async function acceleratorHere(context: Context): Promise<Accelerator> {
+  const { accelerator, because } = await usableAccelerator(context.signal);
+  if (because !== null) context.tell({ level: 'warning', code: 'kvm-unusable', message: because });
+  return accelerator;
 }
 
 async function carriedOut(

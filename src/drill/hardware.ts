@@ -47,11 +47,19 @@ export interface Hardware {
 export function emulatorArguments(hardware: Hardware): string[] {
   const { firmware, accelerator, memoryBytes, cpus, disks, forward, pflash, control } = hardware;
   const old = disks.some(({ controller }) => controller === 'ide');
+  // Over memory protection keys as they are emulated, programs of a guest (Node, as in the agent) were seen to end.
   const words = [
     ['-nodefaults', '-no-user-config'],
     ['-machine', old && firmware === 'bios' ? 'pc' : 'q35'],
     ['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
-    ['-cpu', 'max', '-smp', String(cpus), '-m', `${Math.ceil(memoryBytes / 1024 ** 2)}M`],
+    [
+      '-cpu',
+      accelerator === 'kvm' ? 'max' : 'max,pku=off',
+      '-smp',
+      String(cpus),
+      '-m',
+      `${Math.ceil(memoryBytes / 1024 ** 2)}M`,
+    ],
     ['-display', 'none', '-vga', 'std', '-device', 'virtio-rng-pci'],
     ['-serial', 'stdio', '-qmp', `unix:${escaped(control)},server=on,wait=off`],
     pflash === null ? [] : pflashArguments(pflash),

@@ -7,7 +7,7 @@ export { diskViews, type DiskView, type DiskViewOptions } from './disk-view.ts';
 export { drillsOf, keepProof, lastDrill, type DrillProof, type KeptProof } from './proofs.ts';
 export { controllers, type Accelerator, type Controller, type DrillFirmware } from './hardware.ts';
 export { drillImage, type ImageDrillRequest } from './image-drill.ts';
-export { usableAccelerator } from './machine.ts';
+export { starts, usableAccelerator, type AcceleratorChoice } from './accelerator.ts';
 export { parseProbe, type Probe } from './probe.ts';
 export type { DrillOutcome, DrillRequest } from './request.ts';
 export { drillRestore, type RestoreDrillRequest } from './restore-drill.ts';

@@ -5,7 +5,7 @@ import { RemetalError } from '../errors/index.ts';
 import { startProgram, type ProgramEnd } from '../system/index.ts';
 import { screenAddress, screenBytes, screenText, withoutEscapes } from './console-text.ts';
 import { openControl } from './control.ts';
-import { emulatorArguments, type Accelerator, type Hardware } from './hardware.ts';
+import { emulatorArguments, type Hardware } from './hardware.ts';
 
 const emulator = 'qemu-system-x86_64';
 
@@ -18,16 +18,11 @@ const firmwares: readonly (readonly [code: string, variables: string])[] = [
   ['/usr/share/qemu/ovmf-x86_64-code.bin', '/usr/share/qemu/ovmf-x86_64-vars.bin'],
 ];
 
-async function readable(path: string, mode = constants.R_OK): Promise<boolean> {
-  return await access(path, mode).then(
+async function readable(path: string): Promise<boolean> {
+  return await access(path, constants.R_OK).then(
     () => true,
     () => false,
   );
-}
-
-/** The processor's own virtualisation where this user may use it, else emulation. */
-export async function usableAccelerator(): Promise<Accelerator> {
-  return (await readable('/dev/kvm', constants.R_OK | constants.W_OK)) ? 'kvm' : 'tcg';
 }
 
 /**
