@@ -94,12 +94,29 @@ export function lineAt(text: string, at: number): string {
 /** A login prompt, as getty writes it. */
 export const loginPrompt = /^\S+ login:/m;
 
-/** What is said where the time was up and nothing had told how it stands. */
-export function timedOut(said: {
+/** What a machine has said until now, and for how many seconds nothing else came. */
+export interface Said {
   readonly seconds: number;
   readonly serial: string;
+  /** Null in graphics. */
   readonly screen: string | null;
-}): Failure {
+}
+
+/** What is said of a machine whose firmware handed over to something that shows nothing; null of any other. */
+export function neverStarted({ seconds, serial, screen }: Said): Failure | null {
+  const [shown] = screen === null || lastLines(serial, 1).length > 0 ? [] : lastLines(screen, 1);
+  // The words of SeaBIOS and of GRUB's first sector.
+  if (shown === undefined || !/^Booting from (?:Hard Disk|ROM|DVD\/CD)|^GRUB(?: loading\.*)?$/.test(shown)) {
+    return null;
+  }
+  return {
+    code: 'boot-loader-stuck',
+    reason: `Nothing was shown within ${Math.round(seconds)} s after "${shown}": the boot loader does not run.`,
+  };
+}
+
+/** What is said where the time was up and nothing had told how it stands. */
+export function timedOut(said: Said): Failure {
   const { seconds, serial, screen } = said;
   const [last] = lastLines(serial, 1);
   if (last !== undefined) {
@@ -108,14 +125,9 @@ export function timedOut(said: {
       reason: `What was waited for did not come within ${seconds} s. The serial line last said "${last}".`,
     };
   }
+  const stuck = neverStarted(said);
+  if (stuck !== null) return stuck;
   const [shown] = screen === null ? [] : lastLines(screen, 1);
-  // The words of SeaBIOS and of GRUB's first sector: what they handed over to has not said anything.
-  if (shown !== undefined && /^Booting from (?:Hard Disk|ROM|DVD\/CD)|^GRUB(?: loading\.*)?$/.test(shown)) {
-    return {
-      code: 'boot-loader-stuck',
-      reason: `Nothing was shown within ${seconds} s after "${shown}": the boot loader does not run.`,
-    };
-  }
   const seen =
     shown === undefined
       ? 'What the screen shows is kept as a picture: look at it'

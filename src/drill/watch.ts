@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startMachine, type Machine, type MachineOptions } from './machine.ts';
 import { ask, freePort, type Probe } from './probe.ts';
-import { failureIn, lineAt, loginPrompt, timedOut, type Failure } from './signs.ts';
+import { failureIn, lineAt, loginPrompt, neverStarted, timedOut, type Failure } from './signs.ts';
 
 export interface WatchOptions extends Omit<MachineOptions, 'hardware'> {
   readonly hardware: Omit<MachineOptions['hardware'], 'forward'>;
@@ -9,6 +9,8 @@ export interface WatchOptions extends Omit<MachineOptions, 'hardware'> {
   readonly expect: RegExp | null;
   readonly probe: Probe | null;
   readonly seconds: number;
+  /** Seconds in which a boot loader says something; 120 when absent: emulated on a busy machine it takes some. */
+  readonly loaderSeconds?: number;
   /** Seconds a machine that came up is given to switch itself off; its power is taken at once when absent. */
   readonly secondsToEnd?: number;
   readonly signal?: AbortSignal;
@@ -37,6 +39,7 @@ const screenEvery = 2000;
 const probeFor = 4000;
 /** A machine may restart itself while it comes up, as after a relabelling; more often it is going in circles. */
 const mostResets = 4;
+const usualLoaderSeconds = 120;
 /** After a sign of failure, for what else it says. */
 const grace = 1500;
 
@@ -77,7 +80,7 @@ function elapsed(began: number): number {
 
 async function lookOn(
   machine: Machine,
-  { expect, probe, seconds, signal, trouble }: WatchOptions,
+  { expect, probe, seconds, loaderSeconds = usualLoaderSeconds, signal, trouble }: WatchOptions,
   hostPort: number | null,
   began: number,
 ): Promise<Found> {
@@ -90,6 +93,7 @@ async function lookOn(
   let screenAt = 0;
   let looked = -1;
   let lookedAt: string | null = null;
+  let changedAt = 0;
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -104,12 +108,16 @@ async function lookOn(
       const fresh = machine.serial.length !== looked || screen !== lookedAt;
       looked = machine.serial.length;
       lookedAt = screen;
+      if (fresh) changedAt = now;
       const match = probe === null && fresh ? wanted.exec(text) : null;
       if (match !== null) return { seen: lineAt(text, match.index) };
       const failure =
         trouble?.() ??
         (fresh ? failureIn(text) : null) ??
         standing(machine) ??
+        (now - changedAt > loaderSeconds
+          ? neverStarted({ seconds: now - changedAt, serial: machine.serial, screen })
+          : null) ??
         (now > seconds ? overtime(machine, screen, seconds) : null);
       if (failure !== null) return { failure };
       await Promise.race([machine.stopped, delay(lookEvery)]);

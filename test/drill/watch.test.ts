@@ -63,6 +63,9 @@ withEmulator('what is expected may be anything, and a panic ends the wait', asyn
   writeFileSync(silent, bootSector(''), { flag: 'r+' });
   const waited = await watchMachine(machine(folder, silent, { seconds: 3 }));
   t.is(waited.failure?.code, 'boot-loader-stuck');
+  const given = await watchMachine(machine(folder, silent, { seconds: 100, loaderSeconds: 2 }));
+  t.is(given.failure?.code, 'boot-loader-stuck');
+  t.true(given.seconds < 60);
   t.not(waited.screenshot, null);
 });
 
