@@ -32,8 +32,8 @@ process.once('exit', () => {
 
 /**
  * Starts the process of a scenario among `lanes`; the limits of time are longer by as much. The process leads a group,
- * which is ended with it; its scratch folder is removed. What the program keeps on a host is kept there too, since two
- * scenarios have nothing to do with each other's.
+ * which is ended with it; its scratch folder is removed, and with it all temporary files and what the program keeps on
+ * a host: two scenarios have nothing to do with each other's.
  */
 export function startScenario(
   order: Order,
@@ -47,6 +47,7 @@ export function startScenario(
       ...process.env,
       REMETAL_PATIENCE: String((patient(1) / 1000) * lanes),
       REMETAL_STATE: join(order.scratch, 'state'),
+      TMPDIR: order.scratch,
     },
   });
   const leader = child.pid;
