@@ -13,7 +13,7 @@ function simulated(slow: number, lanes: number, within: number | null, names = a
   const usual = (name: string): number =>
     (expectedSeconds(name, standing({ waiting: [] })) /
       expectedSeconds('bios-cd', standing({ waiting: [] }))) *
-    200;
+    280;
   let now = 0;
   let waiting = names;
   let running: { name: string; began: number; ends: number }[] = [];
@@ -53,13 +53,13 @@ test('without an end all are run, alone in the order of what they tell, in lanes
 
 test('slowness is that of what has passed here, now or before', (t) => {
   t.is(slowness(standing({})), 1);
-  t.is(slowness(standing({ finished: [{ name: 'bios-cd', seconds: 600 }] })), 3);
-  t.is(slowness(standing({ seen: [{ name: 'bios-cd', seconds: 600 }] })), 3);
-  t.true(slowness(standing({ seen: [{ name: 'bios-cd', seconds: 600 }], lanes: 2 })) > 3);
+  t.is(slowness(standing({ finished: [{ name: 'bios-cd', seconds: 840 }] })), 3);
+  t.is(slowness(standing({ seen: [{ name: 'bios-cd', seconds: 840 }] })), 3);
+  t.true(slowness(standing({ seen: [{ name: 'bios-cd', seconds: 840 }], lanes: 2 })) > 3);
 });
 
 test('one that runs longer than usual says so before it has finished', (t) => {
-  t.is(slowness(standing({ running: [{ name: 'bios-cd', seconds: 800 }] })), 4);
+  t.is(slowness(standing({ running: [{ name: 'bios-cd', seconds: 1120 }] })), 4);
   t.is(slowness(standing({ running: [{ name: 'bios-cd', seconds: 10 }] })), 1);
 });
 
@@ -67,7 +67,7 @@ test('none is started that would not end in time, and a shorter one may', (t) =>
   const waiting = ['drill', 'tape-oracle'];
   t.is(next(standing({ waiting, left: 10_000 })), 'drill');
   t.is(next(standing({ waiting, left: 200 })), 'tape-oracle');
-  t.is(next(standing({ waiting, left: 200, finished: [{ name: 'bios-cd', seconds: 2000 }] })), null);
+  t.is(next(standing({ waiting, left: 200, finished: [{ name: 'bios-cd', seconds: 2800 }] })), null);
   t.is(next(standing({ waiting, left: -5 })), null);
 });
 
