@@ -26,6 +26,16 @@ export function keyOf(...inputs: readonly (string | Uint8Array)[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+/* Another process may have made the same in the meantime; a folder that is not empty is never replaced. */
+function put(growing: string, wanted: string): void {
+  try {
+    renameSync(growing, wanted);
+  } catch (error) {
+    if (!existsSync(wanted)) throw error;
+    rmSync(growing, { recursive: true });
+  }
+}
+
 /**
  * The folder `<name>-<key>` of the cache, made by `make` when it is not there yet. `make` fills a
  * folder under another name, so that one cut off half-way is never taken for a whole one. Folders of
@@ -47,8 +57,7 @@ export async function cached(
   const growing = mkdtempSync(join(parent, `${name}.growing-`));
   try {
     await make(growing);
-    if (existsSync(wanted)) rmSync(growing, { recursive: true });
-    else renameSync(growing, wanted);
+    put(growing, wanted);
   } catch (error) {
     rmSync(growing, { recursive: true, force: true });
     throw error;

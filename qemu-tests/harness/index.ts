@@ -10,6 +10,7 @@ export { type Controller, type Drive } from './drives.ts';
 export { type Firmware } from './firmware.ts';
 export { blankDisk, hashOf, holdsText, makeMedium, overlay, type MediumImage } from './images.ts';
 export { cutAllPower, Machine, withMachine, type MachineOptions } from './machine.ts';
+export { madeOnce } from './once.ts';
 export { patient } from './patience.ts';
 export { run } from './run.ts';
 export { TapeLibrary, withTapeLibrary, type Cartridge, type TapeLibraryOptions } from './tape-library.ts';

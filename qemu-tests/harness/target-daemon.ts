@@ -7,7 +7,10 @@ import { execa } from 'execa';
 /** The daemon's one target. */
 export const targetNumber = 1;
 
-/* Asks the kernel for a port nobody listens on. tgtd says so when somebody else was quicker. */
+/** What tgtd logs when somebody else has its port. */
+const portTaken = 'failed to create/bind';
+
+/* Asks the kernel for a port nobody listens on. Somebody else may be quicker to take it, and tgtd says so. */
 async function freePort(): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const server = createServer();
@@ -52,7 +55,16 @@ export class TargetDaemon {
   /** Starts it with its control socket in `folder`, at most 80 characters long; `hear` gets what it logs. */
   static async start(folder: string, hear: (log: string) => void): Promise<TargetDaemon> {
     if (folder.length > 80) throw new Error(`${folder} is too long a name for tgtd.`);
-    const port = await freePort();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await TargetDaemon.#startAt(await freePort(), folder, hear);
+      } catch (error) {
+        if (attempt === 3 || !String(error).includes(portTaken)) throw error;
+      }
+    }
+  }
+
+  static async #startAt(port: number, folder: string, hear: (log: string) => void): Promise<TargetDaemon> {
     const child = spawn('tgtd', ['-f', '-C', '0', '--iscsi', `portal=127.0.0.1:${port}`], {
       env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin`, ...surroundings(folder) },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -61,7 +73,7 @@ export class TargetDaemon {
     child.once('error', (error) => complaints.push(error.message));
     child.once('exit', (status, signal) => complaints.push(`ended (${signal ?? status})`));
     child.stderr.setEncoding('utf8').on('data', (log: string) => {
-      if (log.includes('failed to create/bind')) complaints.push(log);
+      if (log.includes(portTaken)) complaints.push(log);
       hear(log);
     });
     const daemon = new TargetDaemon(folder, port, child);

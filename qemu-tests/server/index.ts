@@ -4,5 +4,5 @@
  */
 export { incompressible, incompressiblePath } from './incompressible.ts';
 export { originalDrive, originalServer, type Original } from './original.ts';
-export { readToken, readUp, type TokenReport, type UpReport } from './report.ts';
+export { readToken, readUp, tokenReportSchema, type TokenReport, type UpReport } from './report.ts';
 export { deletedMarker, serverBytes, uuids } from './shape.ts';

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { stringify } from 'yaml';
-import { keyOf } from '../harness/index.ts';
+import { keyOf, madeOnce } from '../harness/index.ts';
 import type { Rig } from './rig.ts';
 
 const top = join(import.meta.dirname, '../..');
@@ -30,32 +30,37 @@ export async function remetalOk(rig: Rig, args: readonly string[]): Promise<stri
   return output;
 }
 
-/** The appliance with these answers baked in, or with none; built once for each in a run. */
+/**
+ * The appliance with these answers baked in, or with none; built once for each in a run. One at a time: all of them
+ * are put together from the same parts, which the first build makes.
+ */
 export async function appliance(rig: Rig, answers: unknown): Promise<string> {
   const text = answers === null ? '' : stringify(answers);
   const iso = join(rig.shared, `appliance-${keyOf(text)}.iso`);
-  if (existsSync(iso)) return iso;
-  rig.tell(answers === null ? 'building the appliance' : 'building the appliance with answers');
-  const baked: string[] = [];
-  if (answers !== null) {
-    const file = join(rig.scratch, 'answers.yaml');
-    writeFileSync(file, text);
-    baked.push('--answers', file);
-  }
-  // Somebody who is to choose in the menu needs the time to.
-  const quick = ['--compression', 'quick', '--no-netboot', '--timeout', answers === null ? '60' : '2'];
-  await remetalOk(rig, ['build', '--output', iso, ...quick, ...baked]);
-  return iso;
+  return await madeOnce(iso, join(rig.shared, 'appliance.lock'), async () => {
+    rig.tell(answers === null ? 'building the appliance' : 'building the appliance with answers');
+    const baked: string[] = [];
+    if (answers !== null) {
+      const file = join(rig.scratch, 'answers.yaml');
+      writeFileSync(file, text);
+      baked.push('--answers', file);
+    }
+    // Somebody who is to choose in the menu needs the time to.
+    const quick = ['--compression', 'quick', '--no-netboot', '--timeout', answers === null ? '60' : '2'];
+    await remetalOk(rig, ['build', '--output', iso, ...quick, ...baked]);
+  });
 }
 
 /** A folder with a set of the original, made by `remetal backup` on this host; once in a run. */
 export async function hostSet(rig: Rig): Promise<string> {
   const folder = join(rig.shared, 'host-set');
-  if (existsSync(folder)) return folder;
-  rig.tell('backing up the original from the host');
-  const growing = join(rig.shared, 'host-set.growing');
-  mkdirSync(growing, { recursive: true });
-  await remetalOk(rig, ['backup', '--disk', rig.original.disk, '--to', growing, '--name', 'web1']);
-  renameSync(growing, folder);
-  return folder;
+  return await madeOnce(folder, join(rig.shared, 'host-set.lock'), async () => {
+    rig.tell('backing up the original from the host');
+    const growing = join(rig.shared, 'host-set.growing');
+    // What one left who died under way.
+    rmSync(growing, { recursive: true, force: true });
+    mkdirSync(growing);
+    await remetalOk(rig, ['backup', '--disk', rig.original.disk, '--to', growing, '--name', 'web1']);
+    renameSync(growing, folder);
+  });
 }
