@@ -1,10 +1,12 @@
-import { overlay, type BlockDevice } from '../disk/index.ts';
+import { KeptFile, overlay, type BlockDevice, type Overlay } from '../disk/index.ts';
 import { needsReplay } from '../filesystem/index.ts';
 import { setVolume } from '../mount/index.ts';
 import {
+  keepSignal,
   requestIn,
   saveAtHand,
   saveFailure,
+  saveKept,
   saveServed,
   socketIn,
   type ServerRequest,
@@ -70,7 +72,7 @@ async function mountServer(context: Context, folder: string): Promise<void> {
 async function serve(
   context: Context,
   folder: string,
-  { writable, memory, overlay: most }: ServerRequest,
+  { writable, memory, overlay: most, keep }: ServerRequest,
   { reader, volume, described, medium }: AddressedVolume,
   began: number,
 ): Promise<void> {
@@ -83,13 +85,20 @@ async function serve(
   }
   const below = setVolume(reader, volume, { memoryBytes: memory, folder: spillFolder });
   const opened: BlockDevice[] = [below];
+  const { setId } = reader.head;
+  let stopKeeping: (() => void) | null = null;
   try {
+    const owner = { setId, set: reader.name, volume, size: below.size };
+    const kept = keep === undefined ? null : await KeptFile.open(keep, owner);
     await below.loadControl();
     const replay = await needsReplay(below, filesystem.type);
     let device: BlockDevice = below;
     if (writable || replay) {
-      device = await overlay(below, { folder: spillFolder, memoryBytes: memory, mostBytes: most });
-      opened.push(device);
+      const over = await overlay(below, { folder: spillFolder, memoryBytes: memory, mostBytes: most });
+      opened.push(over);
+      await kept?.load(over);
+      if (kept !== null) stopKeeping = keepWhenAsked(folder, kept, over);
+      device = over;
     }
     const server = await serveNbd({
       exports: [{ name: '', description: name, device: told(context, device), readOnly: device === below }],
@@ -114,8 +123,26 @@ async function serve(
       await server.close();
     }
   } finally {
+    stopKeeping?.();
     for (const device of opened.toReversed()) await device.close();
   }
+}
+
+/** Keeps what was written whenever `remetal umount` asks for it, and answers it; gives what ends that. */
+function keepWhenAsked(folder: string, kept: KeptFile, over: Overlay): () => void {
+  const answered = async (): Promise<void> => {
+    const answer = await kept.save(over).then(
+      (path) => ({ path, failure: null }),
+      (error: unknown) => {
+        const { code, message, hint, facts } = outcomeOf(error);
+        return { path: null, failure: { code, message, hint, facts } };
+      },
+    );
+    await saveKept(folder, answer);
+  };
+  const asked = (): void => void answered();
+  process.on(keepSignal, asked);
+  return () => process.off(keepSignal, asked);
 }
 
 /** What cannot be read or written is in the log, each kind of failure once. */

@@ -45,6 +45,7 @@ export const mountVerb: Verb = (program, act) => {
       .description('mount a volume of a set, or list what is mounted')
       .argument('[address...]', `${setAddressText}; and the folder it is mounted on`)
       .option('--writable', 'let it be written; what is written is thrown away when it is unmounted')
+      .option('--keep <file>', 'keep it in a file instead, and go on with what that holds')
       .addOption(
         new Option('--overlay <size>', 'most that may be written')
           .argParser(sizeOption)
@@ -69,6 +70,7 @@ Examples:
   remetal mount /mnt/usbdisk/web1 latest/data /mnt a set in a folder
   remetal mount tape:/dev/nst0 web1/root /mnt      ls in seconds; data is fetched when it is read
   remetal mount web1/root /mnt --writable          try something; it is thrown away
+  remetal mount web1/root /mnt --writable --keep fixes    try something, and go on another day
   remetal mount                                    what is mounted
   remetal umount /mnt`,
     )
@@ -77,6 +79,7 @@ Examples:
 
 interface MountOptions extends SetOptions {
   readonly writable?: boolean;
+  readonly keep?: string;
   readonly overlay: number;
   readonly memory: number;
 }
@@ -96,6 +99,7 @@ async function list(context: Context): Promise<void> {
       place: state.place,
       condition,
       writable: state.writable,
+      keep: state.keep,
       device: state.device,
       how: state.how,
       since: state.since,
@@ -138,7 +142,14 @@ async function mountOne(context: Context, words: readonly string[], options: Mou
       hint: 'Run it with sudo; `remetal serve`, `files` and `extract` need none.',
     });
   }
+  if (options.keep !== undefined && options.writable !== true) {
+    usage('--keep is for --writable: nothing else writes.');
+  }
   const target = await targetOf(last);
+  const keep = options.keep === undefined ? null : resolve(options.keep);
+  if (keep !== null && `${keep}/`.startsWith(`${target}/`)) {
+    usage(`${target} hides the file of --keep.`, 'Name a file outside it.');
+  }
   const place = address.place === null ? null : absolutePlace(address.place);
   if (place !== null && `${resolve(place.replace(/^[a-z+]+:/, ''))}/`.startsWith(`${target}/`)) {
     usage(`${target} holds the set itself, which the mount would hide.`, 'Name another folder.');
@@ -154,6 +165,7 @@ async function mountOne(context: Context, words: readonly string[], options: Mou
     server: null,
     device: null,
     how: null,
+    keep,
     since: new Date().toISOString(),
   };
   const save = async (more: Partial<MountState>): Promise<void> => {
@@ -167,6 +179,7 @@ async function mountOne(context: Context, words: readonly string[], options: Mou
     await saveRequest(folder, {
       words: place === null ? [named] : [place, named],
       writable: state.writable,
+      ...(keep === null ? {} : { keep }),
       memory,
       overlay,
       ...(changer === undefined ? {} : { changer }),
@@ -232,19 +245,19 @@ function isCode(code: string): code is ErrorCode {
 }
 
 function report(context: Context, state: MountState, served: ServedVolume): void {
-  const { target, writable, how, device } = state;
+  const { target, writable, how, device, keep } = state;
   const { set, name, filesystem, replay, controlBytes, seconds, movements } = served;
   const moved =
     movements === null
       ? ''
       : `, ${movements.loads} cartridges made ready, ${movements.repositionings} repositionings`;
   const lines = [
-    `${target}: ${name} of ${set} (${filesystem}), ${writable ? 'writable, for nothing' : 'read-only'}, ${device ?? ''} by ${how ?? ''}`,
+    `${target}: ${name} of ${set} (${filesystem}), ${writable ? (keep === null ? 'writable, for nothing' : `writable, kept in ${keep}`) : 'read-only'}, ${device ?? ''} by ${how ?? ''}`,
     `control set ${formatBytes(controlBytes)} read, ready in ${formatDuration(seconds)}${moved}`,
     ...(replay ? ['Its journal was replayed into memory.'] : []),
   ];
   context.output.result(
-    { verb: 'mount', folder: target, writable, device, how, ...served },
+    { verb: 'mount', folder: target, writable, keep, device, how, ...served },
     `${lines.map(shown).join('\n')}\n`,
   );
 }

@@ -16,6 +16,7 @@ import {
 } from './address.ts';
 import { sizeOption, usage, type Context, type Verb } from './context.ts';
 import { addSetOptions, type SetOptions } from './place.ts';
+import { keep, keeping, type Keeping } from './serve-keep.ts';
 import { shown } from './table.ts';
 
 const gibibyte = 1024 ** 3;
@@ -27,6 +28,7 @@ export const serveVerb: Verb = (program, act) => {
       .description('serve volumes of a set as network block devices, for programs that read those')
       .argument('<address...>', setAddressText)
       .option('--writable', 'let clients write; what they write is thrown away at the end')
+      .option('--keep <file>', 'keep it in a file instead, and go on with what that holds; for one volume')
       .addOption(
         new Option('--overlay <size>', 'most that may be written to each volume')
           .argParser(sizeOption)
@@ -85,6 +87,7 @@ function endpointOption(value: string): Endpoint {
 
 interface ServeVerbOptions extends SetOptions {
   readonly writable?: boolean;
+  readonly keep?: string;
   readonly overlay: number;
   readonly memory: number;
   readonly socket?: string;
@@ -96,15 +99,24 @@ interface ServeVerbOptions extends SetOptions {
 
 async function serve(context: Context, words: readonly string[], options: ServeVerbOptions): Promise<void> {
   const tls = await tlsFiles(options);
+  if (options.keep !== undefined && options.writable !== true) {
+    usage('--keep is for --writable: nothing else writes.');
+  }
   await withAddressedSet(context, words, options, async (at) => {
     if (at.rest.length > 0) usage(`${at.rest[0]} is one word too many.`, 'Write PLACE SET/VOLUME.');
     const own = (options.socket ?? options.listen) ? null : await mkdtemp(join(tmpdir(), 'remetal-serve-'));
     const devices: BlockDevice[] = [];
+    const kept: Keeping[] = [];
     try {
-      const exports = await exportsOf(context, at, options, devices);
+      const exports = await exportsOf(context, at, options, { devices, kept });
       const socket = resolve(options.socket ?? join(own ?? '', 'socket'));
       const listen: ListenAt = options.listen === undefined ? { socket } : { ...options.listen, tls };
-      await serveUntilStopped(context, at, exports, listen);
+      const face =
+        kept.length === 0 ? 'writable, for nothing' : `writable, kept in ${shown(options.keep ?? '')}`;
+      await serveUntilStopped(context, at.reader.name, { exports, face }, listen);
+      const paths: string[] = [];
+      for (const each of kept) paths.push(await keep(context, each));
+      context.output.result({ verb: 'serve', set: at.reader.name, kept: paths[0] ?? null }, '');
     } finally {
       for (const device of devices.toReversed()) await device.close();
       if (own !== null) await rm(own, { recursive: true, force: true });
@@ -128,12 +140,12 @@ async function tlsFiles(options: ServeVerbOptions): Promise<TlsFiles | null> {
   };
 }
 
-/** What is served of a set; the devices that are opened for it are added to `devices`. */
+/** What is served of a set; the devices that are opened for it, and what is to be kept of them, are added. */
 async function exportsOf(
   context: Context,
   { reader, volume: wanted }: AddressedSet,
   options: ServeVerbOptions,
-  devices: BlockDevice[],
+  { devices, kept }: { readonly devices: BlockDevice[]; readonly kept: Keeping[] },
 ): Promise<NbdExport[]> {
   const { layout } = reader;
   const volumes =
@@ -142,6 +154,9 @@ async function exportsOf(
           .filter(({ id }) => reader.maps.has(id))
           .toSorted((a, b) => Number(b.filesystem !== null) - Number(a.filesystem !== null))
       : [addressedVolume(layout, reader.name, wanted)];
+  if (options.keep !== undefined && volumes.length !== 1) {
+    usage('--keep is for one volume.', 'Write SET/VOLUME.');
+  }
   const times = Map.groupBy(volumes, ({ name }) => name);
   const exports: NbdExport[] = [];
   for (const { id, name, filesystem } of volumes) {
@@ -149,12 +164,17 @@ async function exportsOf(
     devices.push(below);
     let device: BlockDevice = below;
     if (options.writable === true) {
-      device = await overlay(below, {
+      const over = await overlay(below, {
         folder: tmpdir(),
         memoryBytes: options.memory,
         mostBytes: options.overlay,
       });
-      devices.push(device);
+      devices.push(over);
+      device = over;
+      if (options.keep !== undefined) {
+        const owner = { setId: reader.head.setId, set: reader.name, volume: id, size: below.size };
+        kept.push(await keeping(resolve(options.keep), owner, over));
+      }
     }
     const unique = name !== '' && times.get(name)?.length === 1;
     exports.push({
@@ -170,8 +190,8 @@ async function exportsOf(
 
 async function serveUntilStopped(
   context: Context,
-  { reader }: AddressedSet,
-  exports: readonly NbdExport[],
+  set: string,
+  { exports, face }: { readonly exports: readonly NbdExport[]; readonly face: string },
   listen: ListenAt,
 ): Promise<void> {
   const { output, signal, world } = context;
@@ -185,15 +205,13 @@ async function serveUntilStopped(
     }));
     output.event({
       type: 'serving',
-      set: reader.name,
+      set,
       socket: 'socket' in listen ? listen.socket : null,
       port: server.port,
       exports: served,
     });
     for (const { name, uri, size, readOnly } of served) {
-      output.remark(
-        `${shown(name)}: ${formatBytes(size)}, ${readOnly ? 'read-only' : 'writable, for nothing'}`,
-      );
+      output.remark(`${shown(name)}: ${formatBytes(size)}, ${readOnly ? 'read-only' : face}`);
       if (!output.json) world.stdout.write(`${uri}\n`);
     }
     if (!('socket' in listen) && listen.tls === null && !isLoopback(listen.host)) {
@@ -209,7 +227,6 @@ async function serveUntilStopped(
   } finally {
     await server.close();
   }
-  output.result({ verb: 'serve', set: reader.name }, '');
 }
 
 function isLoopback(host: string): boolean {

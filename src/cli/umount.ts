@@ -14,7 +14,8 @@ export const umountVerb: Verb = (program, act) => {
     .addHelpText(
       'after',
       `
-What was written to a volume mounted with --writable is thrown away. A mount whose server was killed is cleared too.
+What was written to a volume mounted with --writable is thrown away, or goes into the file of --keep; where that cannot
+be written it stays in memory, and \`remetal umount\` may be tried again; --force throws it away. A mount whose server was killed is cleared too.
 
 Examples:
   remetal umount /mnt`,
@@ -44,16 +45,29 @@ async function umount(
     });
   }
   const warnings = await warningsIn(mount.folder);
-  await clearMount(mount, options.force === true);
+  const kept = await clearMount(mount, options.force === true);
+  const { target, keep } = mount.state;
   if (mount.condition === 'dead') {
     context.tell({
       level: 'warning',
       code: 'server-failed',
-      message: `The server of ${mount.state.target} had ended before it was asked to; what it left was cleared.`,
+      message: [
+        `The server of ${target} had ended before it was asked to; what it left was cleared.`,
+        keep === null ? '' : ` What was written is not in ${keep}.`,
+      ].join(''),
+    });
+  }
+  if (kept !== null && kept !== keep) {
+    context.tell({
+      level: 'warning',
+      code: 'overlay-unusable',
+      message: `${keep} was changed by somebody else meanwhile and is left as it is.`,
     });
   }
   context.output.result(
-    { verb: 'umount', folder: mount.state.target, condition: mount.condition, warnings },
-    [`${mount.state.target}: unmounted`, ...warnings].map((line) => `${shown(line)}\n`).join(''),
+    { verb: 'umount', folder: target, condition: mount.condition, kept, warnings },
+    [`${target}: unmounted${kept === null ? '' : `; what was written is in ${kept}`}`, ...warnings]
+      .map((line) => `${shown(line)}\n`)
+      .join(''),
   );
 }

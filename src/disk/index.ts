@@ -8,6 +8,7 @@ export { faulty, type Faults } from './faulty.ts';
 export { openDisk, type HostDisk, type OpenOptions } from './host-disk.ts';
 export { diskIdentitySchema, type DiskIdentity } from './identity.ts';
 export { identityOf, listDisks, type Disk, type DiskPartition, type InventoryRoots } from './inventory.ts';
+export { KeptFile, type KeptOwner } from './kept-file.ts';
 export { joined } from './joined.ts';
 export { memoryDisk, type MemoryDiskOptions } from './memory.ts';
 export { overlay, type Overlay, type OverlayOptions } from './overlay.ts';

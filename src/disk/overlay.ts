@@ -12,6 +12,8 @@ import { overlayFull } from './spill.ts';
 export interface Overlay extends BlockDevice {
   /** The byte extents that were written, zeroed or discarded, widened to whole clusters. */
   changed(): Extent[];
+  /** The same, what holds bytes apart from what reads as zeros; each sorted. */
+  changes(): { written: Extent[]; zeroed: Extent[] };
   /** Bytes of memory and file that what was written takes. */
   readonly usedBytes: number;
 }
@@ -131,14 +133,21 @@ class CopyOnWrite implements Overlay {
   }
 
   changed(): Extent[] {
-    return this.#bytes(normalize([...this.#runs(() => true), ...this.#zeroed.extents()]));
+    const { written, zeroed } = this.changes();
+    return normalize([...written, ...zeroed]);
+  }
+
+  changes(): { written: Extent[]; zeroed: Extent[] } {
+    const written = this.#runs((slot) => slot !== zeroSlot);
+    const zeroes = normalize([...this.#runs((slot) => slot === zeroSlot), ...this.#zeroed.extents()]);
+    // A cluster that was written after the long run it lies in became zeros is in both.
+    return { written: this.#bytes(written), zeroed: this.#bytes(subtract(zeroes, written)) };
   }
 
   async dataExtents(): Promise<Extent[]> {
     const below = (await this.#device.dataExtents?.()) ?? [{ start: 0, length: this.size }];
-    const zeroes = normalize([...this.#runs((slot) => slot === zeroSlot), ...this.#zeroed.extents()]);
-    const written = this.#bytes(this.#runs((slot) => slot !== zeroSlot));
-    return normalize([...subtract(below, this.#bytes(zeroes)), ...written]);
+    const { written, zeroed } = this.changes();
+    return normalize([...subtract(below, zeroed), ...written]);
   }
 
   /** Clusters and runs that account is kept of. */

@@ -175,6 +175,10 @@ export const codes = {
     exit: 'failed',
     meaning: 'What was written to a mounted image has filled the room it was given.',
   },
+  'overlay-unusable': {
+    exit: 'failed',
+    meaning: 'A file of --keep holds something else, is damaged, or cannot be written.',
+  },
   'server-failed': {
     exit: 'failed',
     meaning: 'The server of a mounted volume has ended before it was asked to.',

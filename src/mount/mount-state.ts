@@ -1,10 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Extent } from '../bytes/index.ts';
-import { systemCode } from '../errors/index.ts';
-import { clearAttached, endProcess, isRunning, mounts, runFolder, unmountVolume } from '../system/index.ts';
+import { RemetalError, systemCode } from '../errors/index.ts';
+import {
+  clearAttached,
+  endProcess,
+  isRunning,
+  mounts,
+  runFolder,
+  signalled,
+  unmountVolume,
+  type ProcessIdentity,
+} from '../system/index.ts';
 
 const processSchema = z.object({ pid: z.number().int(), startTime: z.string() });
 
@@ -22,6 +32,8 @@ const mountStateSchema = z.object({
   /** The block device and the way it is attached; null before. */
   device: z.string().nullable(),
   how: z.enum(['nbd', 'nbdfuse', 'fuse']).nullable(),
+  /** The file that what is written goes to in the end, absolute; null where it is thrown away. */
+  keep: z.string().nullable().default(null),
   /** ISO 8601, UTC. */
   since: z.string(),
 });
@@ -57,6 +69,7 @@ const requestSchema = z.object({
   buffer: z.number().optional(),
   waitForCartridge: z.number().optional(),
   chainAt: z.array(z.string()).optional(),
+  keep: z.string().optional(),
 });
 export type ServerRequest = z.infer<typeof requestSchema>;
 
@@ -67,6 +80,10 @@ const failureSchema = z.object({
   facts: z.record(z.string(), z.unknown()),
 });
 export type ServerFailure = z.infer<typeof failureSchema>;
+
+/** What the server answers when it was asked to keep what was written: the file, or why not. */
+const keptSchema = z.object({ path: z.string().nullable(), failure: failureSchema.nullable() });
+export type Kept = z.infer<typeof keptSchema>;
 
 const mountsFolder = (
   environment: NodeJS.ProcessEnv | Readonly<Record<string, string | undefined>>,
@@ -88,6 +105,7 @@ const fileNames = {
   request: 'request.json',
   failure: 'failure.json',
   atHand: 'at-hand.json',
+  kept: 'kept.json',
 };
 
 /** Where the server listens, and the file of what it says. */
@@ -118,6 +136,8 @@ export const saveRequest = (folder: string, request: ServerRequest): Promise<voi
   write(join(folder, fileNames.request), request);
 export const saveFailure = (folder: string, failure: ServerFailure): Promise<void> =>
   write(join(folder, fileNames.failure), failure);
+export const saveKept = (folder: string, kept: Kept): Promise<void> =>
+  write(join(folder, fileNames.kept), kept);
 /** Kept before `saveServed`. */
 export const saveAtHand = (folder: string, extents: readonly Extent[]): Promise<void> =>
   write(join(folder, fileNames.atHand), extents);
@@ -183,12 +203,39 @@ export async function knownMounts(
 
 const patience = 10_000;
 
+/** The signal that asks a server to keep what was written; it answers by `saveKept`. */
+export const keepSignal = 'SIGUSR2';
+const lookEvery = 25;
+
+/** Has the server keep what was written, once nothing more is written. Throws why it could not. */
+async function keptBy(folder: string, server: ProcessIdentity): Promise<string> {
+  const answer = join(folder, fileNames.kept);
+  await rm(answer, { force: true });
+  await signalled(server, keepSignal);
+  for (;;) {
+    const isAlive = await isRunning(server);
+    const kept = await read(answer, keptSchema);
+    if (kept !== null && kept.path !== null) return kept.path;
+    if (kept !== null || !isAlive) {
+      const why = kept?.failure?.message ?? 'The server has ended before it was kept.';
+      throw new RemetalError('overlay-unusable', `What was written is not kept: ${why}`, {
+        hint: isAlive
+          ? 'It is still held in memory: see to it that the file can be written and unmount again, or throw it away with --force.'
+          : 'It is lost.',
+        facts: kept?.failure?.facts ?? {},
+      });
+    }
+    await delay(lookEvery);
+  }
+}
+
 /**
  * Takes a mount away: the file system, the device, the server, the folder. Where the server is gone, or with
- * `force`, also what somebody still uses. Throws `mount-failed` where it is in use.
+ * `force`, also what somebody still uses. Gives the file that what was written is kept in, where it was to be.
+ * Throws `mount-failed` where it is in use, `overlay-unusable` where what was written cannot be kept.
  */
-export async function clearMount({ folder, state }: KnownMount, force: boolean): Promise<void> {
-  const { server, target } = state;
+export async function clearMount({ folder, state }: KnownMount, force: boolean): Promise<string | null> {
+  const { server, target, keep } = state;
   const alive = server !== null && (await isRunning(server));
   if (force && alive) await endProcess(server, patience);
   if (await isShown(state)) {
@@ -198,6 +245,8 @@ export async function clearMount({ folder, state }: KnownMount, force: boolean):
     });
   }
   await clearAttached(folder);
+  const kept = keep !== null && server !== null && alive && !force ? await keptBy(folder, server) : null;
   if (server !== null) await endProcess(server, patience);
   await rm(folder, { recursive: true, force: true });
+  return kept;
 }

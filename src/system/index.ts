@@ -31,6 +31,7 @@ export {
   isRunning,
   ownCommand,
   processIdentity,
+  signalled,
   startBackground,
   type Background,
   type BackgroundRequest,

@@ -45,7 +45,8 @@ export async function ended(process: ProcessIdentity, milliseconds: number): Pro
   return true;
 }
 
-async function signalled(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
+/** Sends a signal to a process; nothing where it has ended. */
+export async function signalled(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {
   if (!(await isRunning(identity))) return;
   try {
     process.kill(identity.pid, signal);

@@ -1,4 +1,12 @@
-import { readdirSync, readFileSync, writeFileSync, mkdirSync, copyFileSync, existsSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  mkdirSync,
+  copyFileSync,
+  existsSync,
+  renameSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -130,6 +138,40 @@ needs.serial('what is written is there until umount, and nowhere afterwards', as
   t.is((await run('mount', sets, 'web1', at)).status, 0);
   t.false(existsSync(join(at, 'new')));
   t.is((await run('umount', at)).status, 0);
+  nothingLeft(t, here);
+});
+
+needs.serial('what is written is kept in a file when asked, and there again the next time', async (t) => {
+  const here = await scene(t, 'ext4');
+  const { sets, at, run, folder } = here;
+  const kept = join(folder, 'keep', 'fixes');
+  const mounted = ['mount', sets, 'web1', at, '--writable', '--keep', kept];
+  t.regex((await run(...mounted)).stderr, /overlay-unusable/, 'its folder is not there');
+  mkdirSync(join(folder, 'keep'));
+  const first = await run(...mounted);
+  t.is(first.status, 0, first.stderr);
+  writeFileSync(join(at, 'new'), 'new words');
+  writeFileSync(join(at, 'large'), 'short');
+  renameSync(join(folder, 'keep'), join(folder, 'away'));
+  const refused = await run('umount', at);
+  t.regex(refused.stderr, /overlay-unusable/);
+  t.like((await run('mount', '--json')).last(), { mounts: [{ condition: 'unmounted', keep: kept }] });
+  renameSync(join(folder, 'away'), join(folder, 'keep'));
+  const gone = await run('umount', at);
+  t.is(gone.status, 0, gone.stderr);
+  t.true(gone.stdout.includes(`what was written is in ${kept}`), gone.stdout);
+  nothingLeft(t, here);
+
+  t.is((await run(...mounted)).status, 0);
+  t.is(readFileSync(join(at, 'new'), 'utf8'), 'new words');
+  t.is(readFileSync(join(at, 'large'), 'utf8'), 'short');
+  writeFileSync(join(at, 'second'), '');
+  t.is((await run('umount', at, '--force')).status, 0);
+  t.is((await run(...mounted)).status, 0);
+  t.false(existsSync(join(at, 'second')), 'thrown away by force');
+  t.is((await run('umount', at)).status, 0);
+  t.like((await run('mount', sets, 'web1', at, '--keep', kept, '--json')).last(), { code: 'usage' });
+  t.deepEqual(readdirSync(join(folder, 'keep')), ['fixes']);
   nothingLeft(t, here);
 });
 

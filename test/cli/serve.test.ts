@@ -83,6 +83,31 @@ needs('a volume is read as it was, and nothing is left when it is stopped', asyn
   t.false(existsSync(join(at.folder, 's')));
 });
 
+needs('what clients wrote is kept in a file, and served again', async (t: ExecutionContext) => {
+  const at = await scene(t);
+  const kept = join(at.folder, 'fixes');
+  const options = ['--writable', '--keep', kept];
+  const write = ['-c', 'write -P 0x77 1M 64k', '-c', 'flush'];
+  const first = await serving(at, 'web1/data', options, async (uri) => {
+    await run('qemu-io', ['-f', 'raw', ...write, uri('data')]);
+  });
+  t.like(first.last(), { verb: 'serve', kept });
+  await serving(at, 'web1/data', options, async (uri) => {
+    const bytes = await copied(at.folder, uri('data'), 16 * MiB);
+    t.true(bytes.subarray(MiB, MiB + 65536).equals(Buffer.alloc(65536, 0x77)));
+  });
+  const { sets, environment } = at;
+  for (const [words, code] of [
+    [['web1/data', '--keep', kept], 'usage'],
+    [['web1', '--writable', '--keep', kept], 'usage'],
+    [['web1/root', '--writable', '--keep', kept], 'overlay-unusable'],
+    [['web1/data', '--writable', '--keep', at.source], 'overlay-unusable'],
+  ] as const) {
+    const ran = await remetal(['serve', sets, ...words, '--json'], { environment });
+    t.like(ran.last(), { code }, words.join(' '));
+  }
+});
+
 needs(
   'without a volume all of the set are served, one with a file system first',
   async (t: ExecutionContext) => {
