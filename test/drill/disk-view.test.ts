@@ -4,14 +4,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import test from 'ava';
-import { openSet } from '../../src/archive/index.ts';
-import { backup } from '../../src/backup/index.ts';
 import { identityOf, joined, openDisk, slice, type BlockDevice } from '../../src/disk/index.ts';
 import { diskViews } from '../../src/drill/index.ts';
 import { layoutSchema, type Volume } from '../../src/layout/index.ts';
-import { memoryMedium } from '../../src/medium/memory.ts';
 import { setVolume } from '../../src/mount/index.ts';
-import { silent } from '../../src/progress/index.ts';
+import { backedUp } from '../helpers/backed-up.ts';
 import { requires } from '../helpers/requires.ts';
 import { serverImage } from '../helpers/server-image.ts';
 import { temporary } from '../helpers/temporary.ts';
@@ -52,20 +49,7 @@ requires(
   const folder = temporary(t);
   const image = serverImage(folder);
   const source = await openDisk(image);
-  const medium = memoryMedium();
-  const { set } = await backup({
-    disks: [{ device: source, identity: await identityOf(image) }],
-    medium,
-    machine: { hostname: 'x', firmware: null, vendor: null, product: null, serial: null },
-    name: 'x',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
-  });
-  const reader = await openSet(medium, set);
+  const { reader } = await backedUp({ device: source, identity: await identityOf(image) });
   const [view] = diskViews({ layout: reader.layout, volume: (id) => setVolume(reader, id) });
   const copy = join(folder, 'view.raw');
   await copyOut(view!.device, copy);

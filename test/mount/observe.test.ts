@@ -1,15 +1,12 @@
 import { lstat, readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backup } from '../../src/backup/index.ts';
-import { openSet, type SetReader, type SetTotals } from '../../src/archive/index.ts';
 import { identityOf, openDisk, recording, type BlockDevice } from '../../src/disk/index.ts';
 import { detect } from '../../src/filesystem/index.ts';
-import { memoryMedium } from '../../src/medium/memory.ts';
 import { setVolume } from '../../src/mount/index.ts';
 import { withMountedVolume } from '../../src/mount/mounted-volume.ts';
 import { observeControlSet } from '../../src/mount/observe.ts';
-import { silent } from '../../src/progress/index.ts';
 import { intersect, normalize, type Extent } from '../../src/bytes/index.ts';
+import { backedUp, type BackedUp } from '../helpers/backed-up.ts';
 import { requires, requiresRoot } from '../helpers/requires.ts';
 import { noise } from '../restore/sets.ts';
 import { temporary } from '../helpers/temporary.ts';
@@ -28,26 +25,11 @@ async function listed(root: string): Promise<number> {
   return count;
 }
 
-async function stored(
-  image: string,
-  device: BlockDevice,
-  folder: string,
-): Promise<{ reader: SetReader; totals: SetTotals }> {
-  const medium = memoryMedium();
-  const { set, totals } = await backup({
-    disks: [{ device, identity: await identityOf(image) }],
-    medium,
-    machine: { hostname: 'x', firmware: null, vendor: null, product: null, serial: null },
-    name: 'x',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
-    observe: (volume, type) => observeControlSet(volume, type, { folder }),
-  });
-  return { reader: await openSet(medium, set), totals };
+async function stored(image: string, device: BlockDevice, folder: string): Promise<BackedUp> {
+  return await backedUp(
+    { device, identity: await identityOf(image) },
+    { observe: (volume, type) => observeControlSet(volume, type, { folder }) },
+  );
 }
 
 const needsOf = {

@@ -2,7 +2,6 @@ import { readdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { backup } from '../../src/backup/index.ts';
 import {
   indexOfMap,
   openSet,
@@ -15,39 +14,21 @@ import { normalize, total, type Extent } from '../../src/bytes/index.ts';
 import { memoryDisk, type BlockDevice } from '../../src/disk/index.ts';
 import { isCoded, RemetalError } from '../../src/errors/index.ts';
 import type { Medium } from '../../src/medium/index.ts';
-import { memoryMedium, type MemoryMedium } from '../../src/medium/memory.ts';
+import { memoryMedium } from '../../src/medium/memory.ts';
 import { piecesOf } from '../../src/mount/group-lookup.ts';
 import { setVolume } from '../../src/mount/index.ts';
-import { silent } from '../../src/progress/index.ts';
 import { diskBytes, keptBytes, testVolume, writeSet, type TestVolume } from '../archive/sets.ts';
+import { backedUp, type BackedUp } from '../helpers/backed-up.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { noise } from '../restore/sets.ts';
 import { identityOfMemory } from '../restore/targets.ts';
 
 const size = 6 * 1024 * 1024;
 
-async function stored(): Promise<{
-  source: BlockDevice;
-  medium: MemoryMedium;
-  set: string;
-  reader: SetReader;
-}> {
+async function stored(): Promise<BackedUp & { readonly source: BlockDevice }> {
   const source = memoryDisk(size);
   for (const at of [0, 700_416, 2_097_152, 5_000_192]) await source.write(noise(300_032, at), at);
-  const medium = memoryMedium();
-  const { set } = await backup({
-    disks: [{ device: source, identity: identityOfMemory(source, 'source') }],
-    medium,
-    machine: { hostname: 'x', firmware: null, vendor: null, product: null, serial: null },
-    name: 'x',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
-  });
-  return { source, medium, set, reader: await openSet(medium, set) };
+  return { source, ...(await backedUp({ device: source, identity: identityOfMemory(source, 'source') })) };
 }
 
 /** Bytes from one extent of the control set to the next. */
