@@ -9,7 +9,7 @@ import { median } from './measured.ts';
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 const imageSize = GiB;
-const rounds = 7;
+const rounds = 15;
 /** What an overlay is filled with, and may be filled with, on a disk of so many bytes. */
 const [written, mostWritten, hugeSize] = [6 * GiB, 16 * GiB, 4096 * GiB];
 const server = resolve(import.meta.dirname, 'nbd-server.ts');
