@@ -67,18 +67,16 @@ const mostNamed = 2;
 function needsOf({ chain }: Listed, sets: readonly Listed[]): string {
   if (chain === null) return '-';
   if (chain.length === 0) return 'nothing';
-  const lacking: string[] = [];
-  for (const { name, setId } of chain) {
+  const links = chain.map(({ name, setId }) => {
     const found = sets.find((set) => set.name === name);
-    if (found === undefined) lacking.push(`${name} (not here)`);
-    else if (found.setId !== null && found.setId !== setId) lacking.push(`${name} (another set)`);
-  }
-  const names = chain.map(({ name }) => name);
-  const lacks = (name: string): boolean => lacking.some((each) => each.startsWith(`${name} `));
+    if (found === undefined) return { name, lack: 'not here' };
+    return { name, lack: found.setId !== null && found.setId !== setId ? 'another set' : null };
+  });
+  const lacking = links.flatMap(({ name, lack }) => (lack === null ? [] : [`${name} (${lack})`]));
   const all =
-    names.length <= mostNamed
-      ? names.filter((name) => !lacks(name))
-      : [`${names[0]} to ${names.at(-1)} (${names.length} sets)`];
+    links.length <= mostNamed
+      ? links.filter(({ lack }) => lack === null).map(({ name }) => name)
+      : [`${links[0]!.name} to ${links.at(-1)!.name} (${links.length} sets)`];
   return [...all, ...lacking].join(', ');
 }
 

@@ -15,7 +15,8 @@ export const umountVerb: Verb = (program, act) => {
       'after',
       `
 What was written to a volume mounted with --writable is thrown away, or goes into the file of --keep; where that cannot
-be written it stays in memory, and \`remetal umount\` may be tried again; --force throws it away. A mount whose server was killed is cleared too.
+be written it stays in memory, and \`remetal umount\` may be tried again; --force throws it away.
+A mount whose server was killed is cleared too.
 
 Examples:
   remetal umount /mnt`,

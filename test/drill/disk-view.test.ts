@@ -49,7 +49,7 @@ requires(
   const folder = temporary(t);
   const image = serverImage(folder);
   const source = await openDisk(image);
-  const { reader } = await backedUp({ device: source, identity: await identityOf(image) });
+  const { reader } = await backedUp([{ device: source, identity: await identityOf(image) }]);
   const [view] = diskViews({ layout: reader.layout, volume: (id) => setVolume(reader, id) });
   const copy = join(folder, 'view.raw');
   await copyOut(view!.device, copy);

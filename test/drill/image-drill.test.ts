@@ -1,36 +1,24 @@
 import { readdirSync } from 'node:fs';
 import { openSet, type SetReader } from '../../src/archive/index.ts';
-import { backup } from '../../src/backup/index.ts';
 import { memoryDisk } from '../../src/disk/index.ts';
 import { drillImage, type ImageDrillRequest } from '../../src/drill/index.ts';
-import { memoryMedium, type MemoryMedium } from '../../src/medium/memory.ts';
-import { silent } from '../../src/progress/index.ts';
 import { requires } from '../helpers/requires.ts';
 import { temporary } from '../helpers/temporary.ts';
 import { noise } from '../restore/sets.ts';
+import { backedUp, type BackedUp } from '../helpers/backed-up.ts';
 import { identityOfMemory } from '../restore/targets.ts';
 import { bootSector } from './boot-sector.ts';
 
 const size = 4 * 1024 * 1024;
 
-async function setOfSector(first: Buffer): Promise<{ medium: MemoryMedium; set: string }> {
+async function setOfSector(first: Buffer): Promise<BackedUp> {
   const source = memoryDisk(size);
   await source.write(noise(2 ** 20, 5), 0);
   await source.write(first, 0);
-  const medium = memoryMedium();
-  const { set } = await backup({
-    disks: [{ device: source, identity: identityOfMemory(source, 'OLD') }],
-    medium,
+  return await backedUp([{ device: source, identity: identityOfMemory(source, 'OLD') }], {
     machine: { hostname: 'web1', firmware: 'bios', vendor: null, product: null, serial: null },
     name: 'web1',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
   });
-  return { medium, set };
 }
 
 function request(reader: SetReader, scratch: string): ImageDrillRequest {

@@ -1,5 +1,6 @@
 import { openSet, type SetReader, type SetTotals } from '../../src/archive/index.ts';
 import { backup } from '../../src/backup/index.ts';
+import type { BackupRequest } from '../../src/backup/request.ts';
 import type { BlockDevice, DiskIdentity } from '../../src/disk/index.ts';
 import { memoryMedium, type MemoryMedium } from '../../src/medium/memory.ts';
 import { silent } from '../../src/progress/index.ts';
@@ -12,14 +13,14 @@ export interface BackedUp {
   readonly reader: SetReader;
 }
 
-/** Backs one disk up into memory. `more` is what the test is about. */
+/** Backs disks up into memory. `more` is what the test is about. */
 export async function backedUp(
-  disk: { readonly device: BlockDevice; readonly identity: DiskIdentity },
-  more: Partial<Parameters<typeof backup>[0]> = {},
+  disks: readonly { readonly device: BlockDevice; readonly identity: DiskIdentity }[],
+  more: Partial<BackupRequest> = {},
 ): Promise<BackedUp> {
   const medium = memoryMedium();
   const { set, totals } = await backup({
-    disks: [disk],
+    disks,
     medium,
     machine: { hostname: 'x', firmware: null, vendor: null, product: null, serial: null },
     name: 'x',

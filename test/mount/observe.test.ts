@@ -26,10 +26,9 @@ async function listed(root: string): Promise<number> {
 }
 
 async function stored(image: string, device: BlockDevice, folder: string): Promise<BackedUp> {
-  return await backedUp(
-    { device, identity: await identityOf(image) },
-    { observe: (volume, type) => observeControlSet(volume, type, { folder }) },
-  );
+  return await backedUp([{ device, identity: await identityOf(image) }], {
+    observe: (volume, type) => observeControlSet(volume, type, { folder }),
+  });
 }
 
 const needsOf = {

@@ -28,7 +28,7 @@ const size = 6 * 1024 * 1024;
 async function stored(): Promise<BackedUp & { readonly source: BlockDevice }> {
   const source = memoryDisk(size);
   for (const at of [0, 700_416, 2_097_152, 5_000_192]) await source.write(noise(300_032, at), at);
-  return { source, ...(await backedUp({ device: source, identity: identityOfMemory(source, 'source') })) };
+  return { source, ...(await backedUp([{ device: source, identity: identityOfMemory(source, 'source') }])) };
 }
 
 /** Bytes from one extent of the control set to the next. */

@@ -1,5 +1,4 @@
-import { openSet, type SetReader } from '../../src/archive/index.ts';
-import { backup } from '../../src/backup/index.ts';
+import type { SetReader } from '../../src/archive/index.ts';
 import type { BackupRequest } from '../../src/backup/request.ts';
 import type { BlockDevice } from '../../src/disk/index.ts';
 import { openNetwareVolume, type NetwareFileSystem } from '../../src/filesystem/netware/index.ts';
@@ -11,7 +10,6 @@ import {
   volumeNamed,
   type Netware,
 } from '../../src/layout/netware/index.ts';
-import { memoryMedium } from '../../src/medium/index.ts';
 import { silent } from '../../src/progress/index.ts';
 import { apply, journalStore, type ApplyOptions } from '../../src/restore/apply.ts';
 import type { RestoreTargets } from '../../src/restore/apply-targets.ts';
@@ -19,6 +17,7 @@ import type { Plan } from '../../src/restore/plan-document.ts';
 import { plan } from '../../src/restore/plan.ts';
 import type { RestoreReport } from '../../src/restore/request.ts';
 import type { Wishes } from '../../src/restore/wishes.ts';
+import { backedUp as backedUpInMemory } from '../helpers/backed-up.ts';
 import { identityOfMemory } from './targets.ts';
 
 const interval = { bytes: 256 * 1024, milliseconds: 1e9 };
@@ -28,21 +27,15 @@ export async function backedUp(
   disks: readonly { readonly id: string; readonly device: BlockDevice }[],
   options: Partial<BackupRequest> = {},
 ): Promise<SetReader> {
-  const medium = memoryMedium();
-  const { set } = await backup({
-    disks: disks.map(({ device, id }) => ({ device, identity: identityOfMemory(device, id) })),
-    medium,
-    machine: { hostname: 'fs1', firmware: null, vendor: null, product: null, serial: null },
-    name: 'fs1',
-    note: '',
-    allSectors: false,
-    onReadError: 'stop',
-    level: 1,
-    now: new Date('2031-02-03T04:05:06Z'),
-    reporter: silent,
-    ...options,
-  });
-  return await openSet(medium, set);
+  const { reader } = await backedUpInMemory(
+    disks.map(({ device, id }) => ({ device, identity: identityOfMemory(device, id) })),
+    {
+      machine: { hostname: 'fs1', firmware: null, vendor: null, product: null, serial: null },
+      name: 'fs1',
+      ...options,
+    },
+  );
+  return reader;
 }
 
 /** What of NetWare is on these disks. */
